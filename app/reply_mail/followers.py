@@ -39,7 +39,7 @@ from app.reply_mail.follows import Follow, FollowedConversation, MailedRange
 from app.reply_mail.schedule import next_digest_at, next_mail_at
 
 WAKE_BATCH = 500  # followers whom one transaction wakes
-QUEUE_BATCH = 25  # followers for whom one transaction queues mails; it holds the event loop for about 15 ms
+QUEUE_BATCH = 25  # mails that one transaction queues; a batch holds the event loop for about 15 ms
 
 # The members of an account that its choice depends on.
 CHOOSING = (User.id, User.gets_bulk_mail.label("gets_bulk_mail"), User.mail_on_followed)

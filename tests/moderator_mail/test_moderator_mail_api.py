@@ -19,10 +19,10 @@ from app.main import create_app
 from app.moderator_mail import choices
 from app.moderator_mail.news import About
 from app.settings import Settings
-from tests.support.moderator_mail import id_in, report, send_due, wants
+from tests.support.moderator_mail import report, send_due, wants
 from tests.support.moderators import set_role
 from tests.support.people import me, person, read_json
-from tests.support.people_without_http import post_comment
+from tests.support.people_without_http import id_in, post_comment
 from tests.support.problems import read_problem
 from tests.support.serving import serving
 from tests.support.smtp import MailServer

@@ -1,4 +1,4 @@
-"""Mail to moderators, with a real mail server: who gets it and when, and what is never sent."""
+"""Mail to moderators, with a real mail server: the recipients, the times, and the mail that is never sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from app.reply_mail import last_mails
 from app.settings import Settings
 from tests.support.mail_queue import list_queued, make_due, send_next
 from tests.support.moderator_mail import (
-    id_in,
     list_news,
     queue_due,
     report,
@@ -35,7 +34,7 @@ from tests.support.moderator_mail import (
     with_role,
 )
 from tests.support.moderators import set_role
-from tests.support.people_without_http import delete_comment, edit_comment, hide_comment, post_comment
+from tests.support.people_without_http import delete_comment, edit_comment, hide_comment, id_in, post_comment
 from tests.support.reply_mail import QUARTER, in_production, pass_time, process
 from tests.support.smtp import MailServer
 

@@ -28,7 +28,14 @@ from app.reply_mail.follows import Follow, FollowedConversation, MailedRange
 from app.reply_mail.queueing import queue_next
 from app.settings import Settings
 from tests.support.mail_queue import list_queued, make_due
-from tests.support.people_without_http import ARTICLE, delete_comment, edit_comment, hide_comment, post_comment
+from tests.support.people_without_http import (
+    ARTICLE,
+    delete_comment,
+    edit_comment,
+    hide_comment,
+    id_in,
+    post_comment,
+)
 from tests.support.reply_mail import (
     DELAY,
     QUARTER,
@@ -44,11 +51,6 @@ from tests.support.smtp import MailServer
 from tests.support.waiting import cancel_tasks, wait_until
 
 PAGE = Topic("Page", "2")
-
-
-def id_in(viewer: Viewer) -> UUID:
-    assert viewer.user_id
-    return viewer.user_id
 
 
 async def follow(parley: Parley, *people: Viewer, place: Topic = ARTICLE) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from uuid import UUID
 
 from sqlalchemy import select
 
@@ -37,11 +36,6 @@ async def wants(parley: Parley, moderator: Viewer, choice: MailChoice, *abouts: 
 
 async def report(parley: Parley, reporter: Viewer, comment: Comment, note: str = "") -> None:
     await moderation.report(parley, reporter, comment.id, Reason.SPAM, note)
-
-
-def id_in(viewer: Viewer) -> UUID:
-    assert viewer.user_id
-    return viewer.user_id
 
 
 async def queue_due(parley: Parley) -> None:

@@ -25,6 +25,11 @@ async def create_viewer(parley: Parley, name: str) -> Viewer:
     return viewer
 
 
+def id_in(viewer: Viewer) -> UUID:
+    assert viewer.user_id
+    return viewer.user_id
+
+
 async def post_comment(parley: Parley, author: Viewer, body: str, topic: Topic = ARTICLE) -> Comment:
     comment, _ = await posting.post(parley, author, topic, body, uuid4())
     return comment

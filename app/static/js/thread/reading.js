@@ -13,7 +13,7 @@ export class ReadingTimes {
   #since = new Map();
   #read = new Set();
 
-  /** `readable`: what can be read at `now`. Returns what has been read by now; it returns each thing once. */
+  /** `readable`: the things that can be read at `now`. Returns those that have been read, each of them once. */
   update(readable, now) {
     this.#since = new Map(readable.map((one) => [one, this.#since.get(one) ?? now]));
     const read = readable.filter(
