@@ -23,9 +23,6 @@ from tests.support.mail_queue import dump_database, find_token_to, find_user_nam
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import create_viewer
 
-pytestmark = pytest.mark.both_databases
-
-
 ALICE = "alice@example.com"
 
 
@@ -116,6 +113,7 @@ async def test_a_guess_during_a_lock_does_not_extend_it(parley: Parley) -> None:
     assert (after.count, after.locked_until) == (MAX_FAILURES, before.locked_until)
 
 
+@pytest.mark.both_databases
 async def test_failures_are_forgotten_after_a_day(parley: Parley) -> None:
     await guess_repeatedly(parley, MAX_FAILURES)
     await pass_time(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
@@ -134,6 +132,7 @@ async def test_failures_within_a_day_add_up(parley: Parley) -> None:
     assert await guess(parley) == "too many"
 
 
+@pytest.mark.both_databases
 async def test_expired_counts_are_deleted(parley: Parley) -> None:
     await guess_repeatedly(parley, 3)
     await pass_time(parley, FAILURES_EXPIRE_AFTER + timedelta(minutes=1))
@@ -147,6 +146,7 @@ async def test_expired_counts_are_deleted(parley: Parley) -> None:
 # -- many at once -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 async def test_failures_at_once_are_all_counted(parley: Parley) -> None:
     await asyncio.gather(*(guess(parley) for _ in range(MAX_FAILURES - 1)))
     failures = await read_failures(parley)
@@ -154,6 +154,7 @@ async def test_failures_at_once_are_all_counted(parley: Parley) -> None:
     assert (failures.count, failures.locked_until) == (MAX_FAILURES - 1, None)
 
 
+@pytest.mark.both_databases
 async def test_ten_of_forty_guesses_at_once_are_checked(parley: Parley, settings: Settings) -> None:
     async with Parley(settings, LIVE_MODELS, listening=False) as other:
         told = await asyncio.gather(*(guess(process) for process in (parley, other) for _ in range(20)))
@@ -163,6 +164,7 @@ async def test_ten_of_forty_guesses_at_once_are_checked(parley: Parley, settings
     assert failures.count == MAX_FAILURES
 
 
+@pytest.mark.both_databases
 async def test_the_right_guess_among_many_at_once_looks_like_the_wrong_ones(
     parley: Parley, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,8 +35,6 @@ LISTED = "https://www.example.com"
 PUBLIC = "https://talk.example.com"
 ARTICLE, ALL, ADDRESS = "/feeds/Article/1", "/feeds/all", "/api/account/atom"
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
@@ -108,6 +106,7 @@ async def test_a_guest_reads_a_conversation_newest_first(alice: httpx.AsyncClien
     assert [one.get("ref") for one in root.iter(f"{THREAD}in-reply-to")] == [f"urn:uuid:{first['id']}"]
 
 
+@pytest.mark.both_databases
 async def test_a_guest_reads_the_newest_comments_of_all_conversations(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
@@ -121,6 +120,7 @@ async def test_a_guest_reads_the_newest_comments_of_all_conversations(
     assert links(feed) == {"self": PUBLIC + ALL, "alternate": f"{PUBLIC}/"}
 
 
+@pytest.mark.both_databases
 async def test_alice_reads_replies_and_mentions_and_nothing_else(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
@@ -300,6 +300,7 @@ async def test_an_unchanged_feed_is_not_sent_or_rendered_again(
 
 
 @pytest.mark.parametrize("change", ["create", "edit", "delete", "hide", "rename", "title", "release"])
+@pytest.mark.both_databases
 async def test_every_change_that_a_reader_sees_changes_the_tag(
     alice: httpx.AsyncClient,
     bob: httpx.AsyncClient,

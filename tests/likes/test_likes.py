@@ -38,8 +38,6 @@ from tests.support.people_without_http import (
 )
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.both_databases
-
 
 class Clock:
     """A clock that only a test moves. Then it wakes the tasks that sleep by it."""
@@ -129,6 +127,7 @@ async def test_a_like_counts_once_and_is_no_edit(parley: Parley, alice: Viewer, 
     assert await liked_by(parley, alice) == []
 
 
+@pytest.mark.both_databases
 async def test_many_likes_at_once_are_published_once_a_second(parley: Parley, alice: Viewer, pausing: Clock) -> None:
     comment = await post_comment(parley, alice, "hello")
     fans = [await create_viewer(parley, f"fan{number}") for number in range(4)]
@@ -166,6 +165,7 @@ async def test_an_edit_publishes_pending_likes(parley: Parley, alice: Viewer, bo
     pausing.let_all_go()
 
 
+@pytest.mark.both_databases
 async def test_another_process_publishes_the_pending_likes_of_a_killed_one(
     parley: Parley, alice: Viewer, bob: Viewer, pausing: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +196,7 @@ async def test_a_change_by_an_earlier_release_is_a_full_update(parley: Parley, a
     assert row.full_seq == row.seq
 
 
+@pytest.mark.both_databases
 async def test_a_like_that_is_taken_back_and_repeated_is_the_same_row(
     parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
@@ -264,6 +265,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_batches")
+@pytest.mark.both_databases
 async def test_likes_are_deleted_with_the_account(parley: Parley, alice: Viewer, bob: Viewer) -> None:
     said = [await post_comment(parley, alice, f"number {n}", Topic("Article", str(n % 2))) for n in range(6)]
     for comment in said:
@@ -279,6 +281,7 @@ async def test_likes_are_deleted_with_the_account(parley: Parley, alice: Viewer,
 
 
 @pytest.mark.usefixtures("small_batches")
+@pytest.mark.both_databases
 async def test_a_deletion_of_likes_that_a_killed_process_began_is_finished(
     parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,6 +306,7 @@ async def test_a_deletion_of_likes_that_a_killed_process_began_is_finished(
     assert not await wrongly_counted(parley)
 
 
+@pytest.mark.both_databases
 async def test_the_count_equals_the_number_of_likes_after_random_acts(
     parley: Parley, settings: Settings, seed: int
 ) -> None:

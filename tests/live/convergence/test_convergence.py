@@ -51,7 +51,7 @@ from tests.support.waiting import WAIT_TIMEOUT_SECONDS, wait_until
 
 pytestmark = pytest.mark.both_databases
 
-HISTORIES = min(50, settings().max_examples // 2)  # on each database: 25 in the gate, 50 with --everything
+HISTORIES = min(50, settings().max_examples // 4)  # on each database: 12 in the gate, 50 with --everything
 DELETIONS = 3  # histories with a deleted account, on each database
 
 ACTIONS = st.lists(
