@@ -231,7 +231,7 @@ async def test_the_command_has_a_version_and_help(run: Run) -> None:
 
 async def test_mail_that_failed_is_listed(run: Run, site: Site) -> None:
     assert read_output(await run("mail", "failed")) == ""
-    served = site.server.config.app.state.parley
+    served = site.state.parley
     async with served.database.transaction() as writing, writing.begin():
         stored = mail_queue.Mail(
             id=uuid4(), kind="reset", address="=?utf-8?q?boss?=@corp.example", attempts=1, created_at=datetime.now(UTC)
@@ -243,7 +243,7 @@ async def test_mail_that_failed_is_listed(run: Run, site: Site) -> None:
 
 async def test_webhooks_that_failed_are_listed_and_sent_again(run: Run, site: Site) -> None:
     assert read_output(await run("webhooks", "failed")) == ""
-    served, now, object_id = site.server.config.app.state.parley, datetime.now(UTC), uuid4()
+    served, now, object_id = site.state.parley, datetime.now(UTC), uuid4()
     async with served.database.transaction() as writing, writing.begin():
         writing.add(
             Delivery(

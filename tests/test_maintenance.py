@@ -93,7 +93,7 @@ async def test_maintenance_continues_after_a_failure(
 async def test_the_app_runs_maintenance(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "INTERVAL_SECONDS", 0.05)
     async with serving(create_app(settings)) as site, person(site, "alice") as alice:
-        parley: Parley = site.server.config.app.state.parley
+        parley: Parley = site.state.parley
         async with open_stream(alice, "Article/1") as stream:
             await stream.until("heartbeat")
             await create_expired_rows(parley)

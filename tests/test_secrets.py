@@ -592,7 +592,7 @@ async def test_a_day_of_the_service_gives_no_secret_away(
     async with AsyncExitStack() as day:
         commands = await day.enter_async_context(record_commands(redis_server.url))
         site = await day.enter_async_context(serving(create_app(settings)))
-        site_parley: Parley = site.server.config.app.state.parley
+        site_parley: Parley = site.state.parley
         await wait_until(lambda: site_parley.hints.flowing, "the hints to flow")
         alice, at_work, bob, guest = [
             await day.enter_async_context(ears.browser(site, who)) for who in ("Alice", "Alice", "Bob", "guest")

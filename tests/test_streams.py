@@ -493,11 +493,11 @@ async def test_a_server_reads_the_database_before_it_resets_a_cursor(
     deaf = settings.model_copy(update={"redis_channel_name": f"deaf-{uuid4().hex}"})
     async with serving(create_app(deaf)) as other, other.client() as reader, open_stream(reader, "Article/1") as behind:
         await behind.next()
-        await wait_for_redis(other.server.config.app.state.parley)
+        await wait_for_redis(other.state.parley)
         comment = await write(alice, "Unheard of")
         async with open_stream(reader, "Article/1", cursor=await cursor_of(guest)) as stream:
             assert (await stream.next()).event == "heartbeat"
-            await other.server.config.app.state.parley.touch(Gid("Comment", comment["id"]))
+            await other.state.parley.touch(Gid("Comment", comment["id"]))
             assert (await stream.next_event()).model["body"] == "Unheard of"
 
 
@@ -622,7 +622,7 @@ async def test_a_login_that_another_process_ends_ends_its_streams_here(
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        await wait_for_redis(site_parley, other.server.config.app.state.parley)
+        await wait_for_redis(site_parley, other.state.parley)
         async with open_stream(same_alice, "Article/1") as stream:
             await stream.next()
             await alice.delete("/api/session")
@@ -782,7 +782,7 @@ async def test_a_server_that_ends_sends_a_retry_time(settings: Settings, caplog:
     from app.main import create_app
 
     async with serving(create_app(settings)) as site, person(site, "Alice") as alice, site.client() as guest:
-        site_parley = site.server.config.app.state.parley
+        site_parley = site.state.parley
         async with open_stream(alice, "Article/1") as hers, open_stream(guest, "Article/1", once=1) as guests:
             for stream in (hers, guests):
                 await stream.next()
@@ -839,7 +839,7 @@ async def test_people_get_a_comment_that_was_posted_to_another_server(
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        await wait_for_redis(site_parley, other.server.config.app.state.parley)
+        await wait_for_redis(site_parley, other.state.parley)
         async with open_stream(guest, "Article/1") as here, open_stream(same_alice, "Article/1") as there:
             for stream in (here, there):
                 await stream.next()
@@ -864,7 +864,7 @@ async def test_people_get_changes_within_a_second_without_redis(settings: Settin
         Parley(own, LIVE_MODELS, listening=False) as script,
         open_stream(alice, "Article/1") as stream,
     ):
-        await wait_for_redis(site.server.config.app.state.parley)
+        await wait_for_redis(site.state.parley)
         await stream.next()
         comment = await write(alice, "With Redis")
         await stream.until(CREATED)
@@ -883,7 +883,7 @@ async def test_a_change_whose_hint_was_lost_arrives_by_sweep(alice: httpx.AsyncC
     deaf = settings.model_copy(update={"redis_channel_name": f"deaf-{uuid4().hex}", "sweep_seconds": 0.2})
     async with serving(create_app(deaf)) as other, other.client() as guest, open_stream(guest, "Article/1") as stream:
         await stream.next()
-        await wait_for_redis(other.server.config.app.state.parley)
+        await wait_for_redis(other.state.parley)
         comment = await write(alice, "Unheard of")
         assert (await stream.until(CREATED)).model["id"] == comment["id"]
 
@@ -962,7 +962,7 @@ async def test_a_stream_that_fails_is_logged_and_gives_its_place_back(
     monkeypatch.setattr(Session, "_open", fail)
     with pytest.raises(httpx.RemoteProtocolError):
         await guest.get("/streams?topic=Article/1")
-    state = site.server.config.app.state  # type: ignore[union-attr]
+    state = site.state
     await wait_until(lambda: any("a bug" in str(line.exc_info) for line in caplog.records), "the error in the log")
     assert [line.status for line in caplog.records if getattr(line, "route", "") == "/streams"] == [200]
     assert (state.admission.streams, len(state.streams._open)) == (0, 0)

@@ -132,7 +132,7 @@ async def test_typing_needs_a_valid_topic(alice: httpx.AsyncClient) -> None:
 async def test_typing_has_a_limit(alice: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.http import rate_limits
 
-    hints = site.server.config.app.state.parley.hints
+    hints = site.state.parley.hints
     await wait_until(lambda: hints.flowing, "Redis to be there")
     monkeypatch.setattr(rate_limits, "TYPING", replace(rate_limits.TYPING, by_account=parse("3 per hour")))
     for _ in range(3):

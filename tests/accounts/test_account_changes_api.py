@@ -605,7 +605,7 @@ async def test_logins_of_a_deleted_account_end_on_other_servers_too(
     from app.main import create_app
 
     async with serving(create_app(settings)) as other, other.client(cookies=alice.cookies) as same_alice:
-        there = other.server.config.app.state.parley
+        there = other.state.parley
         await wait_until(lambda: site_parley.hints.flowing and there.hints.flowing, "Redis")
         async with open_stream(same_alice, "Article/1") as stream:
             await stream.next()

@@ -105,7 +105,7 @@ async def compare(
     With `alike` all statements must be equal, otherwise only the hashes.
     """
     # Until Redis is there, a process counts requests in memory. The first count in Redis costs a statement.
-    await wait_until(lambda: site.server.config.app.state.parley.hints.flowing, "Redis")
+    await wait_until(lambda: site.state.parley.hints.flowing, "Redis")
     answers: dict[Asking, httpx.Response] = {}
     done: dict[Asking, list[str]] = {}
     for number in range(2):  # the first time also loads caches

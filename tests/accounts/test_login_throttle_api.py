@@ -449,7 +449,7 @@ async def test_without_limits_no_account_is_locked(settings: Settings) -> None:
             form = {"email": "new@example.com", "current_password": f"wrong {number}"}
             read_problem(await alice.put("/api/account/email", json=form), 422, "current_password")
         await sign_in(guest, "Alice")
-        assert (await count_rows(site.server.config.app.state.parley))["failures"] == 0
+        assert (await count_rows(site.state.parley))["failures"] == 0
 
 
 async def test_earlier_guesses_at_an_address_do_not_lock_its_new_account(guest: httpx.AsyncClient, site: Site) -> None:

@@ -360,7 +360,7 @@ async def strict_site(settings: Settings) -> AsyncIterator[Site]:
 
 
 async def test_alice_signs_up_confirms_and_signs_in(strict_site: Site) -> None:
-    site_parley = strict_site.server.config.app.state.parley
+    site_parley = strict_site.state.parley
     async with strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Alice", "password": PASSWORD}
         response = await alice.post("/api/users", json=form)
@@ -389,7 +389,7 @@ async def test_the_right_password_of_an_unconfirmed_account_looks_like_a_wrong_o
 
 
 async def test_a_sign_up_with_a_taken_address_looks_the_same_and_its_owner_gets_a_mail(strict_site: Site) -> None:
-    site_parley = strict_site.server.config.app.state.parley
+    site_parley = strict_site.state.parley
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
         await use(guest, Purpose.CONFIRM, await token_for(site_parley, Purpose.CONFIRM))
@@ -408,7 +408,7 @@ async def test_a_sign_up_with_a_taken_address_looks_the_same_and_its_owner_gets_
 
 async def test_the_last_sign_up_with_an_unconfirmed_address_counts(strict_site: Site) -> None:
     """A stranger who signed up with Alice's address before her has chosen neither her password nor her name."""
-    site_parley = strict_site.server.config.app.state.parley
+    site_parley = strict_site.state.parley
     async with strict_site.client() as mallory, strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Mallory was here", "password": NEW_PASSWORD}
         read_json(await mallory.post("/api/users", json=form), 202)
@@ -424,7 +424,7 @@ async def test_the_last_sign_up_with_an_unconfirmed_address_counts(strict_site: 
 
 
 async def test_only_the_browser_that_signed_up_confirms_without_a_password(strict_site: Site) -> None:
-    site_parley = strict_site.server.config.app.state.parley
+    site_parley = strict_site.state.parley
     async with strict_site.client() as mallory, strict_site.client() as alice:
         form = {"email": email_of("Alice"), "username": "Mallory was here", "password": PASSWORD}
         read_json(await mallory.post("/api/users", json=form), 202)
@@ -438,7 +438,7 @@ async def test_only_the_browser_that_signed_up_confirms_without_a_password(stric
 
 
 async def test_a_name_does_not_reveal_its_owners_address(strict_site: Site) -> None:
-    site_parley = strict_site.server.config.app.state.parley
+    site_parley = strict_site.state.parley
     async with strict_site.client() as guest:
         for name in ("Alice", "Bob"):
             await sign_up_unconfirmed(guest, name)
@@ -451,7 +451,7 @@ async def test_a_name_does_not_reveal_its_owners_address(strict_site: Site) -> N
 
 
 async def test_an_unconfirmed_person_gets_the_link_again(strict_site: Site) -> None:
-    site_parley = strict_site.server.config.app.state.parley
+    site_parley = strict_site.state.parley
     async with strict_site.client() as guest:
         await sign_up_unconfirmed(guest, "Alice")
         first = await token_for(site_parley, Purpose.CONFIRM)

@@ -205,5 +205,5 @@ async def guest(open_browser: OpenBrowser) -> Person:
 @pytest.fixture
 def served(site: Site) -> Parley:
     """The Parley object of the served app."""
-    parley: Parley = site.server.config.app.state.parley
+    parley: Parley = site.state.parley
     return parley

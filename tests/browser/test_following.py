@@ -85,7 +85,7 @@ async def test_comments_that_alice_sees_in_the_conversation_count_as_read(
     await alice.client.put(PATHS["followed"], json=ARTICLE)
     comment: dict[str, Any] = await write(carol_client, "Hello")
     await alice.go("/Article/1")
-    parley = site.server.config.app.state.parley
+    parley = site.state.parley
 
     async def is_read() -> bool:
         async with parley.reading() as reading:

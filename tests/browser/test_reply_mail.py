@@ -72,7 +72,7 @@ async def link(site: Site, carol_client: httpx.AsyncClient) -> str:
     carol = await me(carol_client)
     assert carol
     await write(carol_client, "Hello")
-    parley = site.server.config.app.state.parley
+    parley = site.state.parley
     url = urlsplit(unsubscribe_url(parley, UUID(carol["id"]), Topic("Article", "1")))
     return f"{url.path}?{url.query}"
 

@@ -204,7 +204,7 @@ async def files_served(client: httpx.AsyncClient) -> float:
 async def test_alice_does_not_see_pages_of_another_release(
     reader: Person, site: Site, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site.server.config.app.state.front_end.release, "version", "new")
+    monkeypatch.setattr(site.state.front_end.release, "version", "new")
     await reader.go("/")
     await wait_until_stored(reader, "/")
     assert await reader.page.evaluate(STORED_PAGES) == ["/"]
@@ -372,7 +372,7 @@ async def test_alices_api_requests_and_streams_bypass_the_service_worker(
         await reader.page.evaluate("fetch('/api/session').then((response) => response.text())")
     async with reader.page.expect_response("**/streams?*") as opened:
         await reader.page.evaluate("() => { parley.connector.close(); parley.connector.resume() }")
-    script = site.server.config.app.state.front_end.release.url("js/app.js")
+    script = site.state.front_end.release.url("js/app.js")
     async with reader.page.expect_response(f"**{script}") as loaded:
         await reader.page.evaluate(f"fetch('{script}').then((response) => response.text())")
     assert not (await fetched.value).from_service_worker

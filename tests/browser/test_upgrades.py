@@ -23,7 +23,7 @@ PART = "auth_dialog_view"  # the sign-in dialog
 @pytest.fixture
 def front_end(site: Site, page_errors: PageErrors) -> Iterator[FrontEnd]:
     page_errors.allow("404")
-    front_end: FrontEnd = site.server.config.app.state.front_end
+    front_end: FrontEnd = site.state.front_end
     release = front_end.release
     yield front_end
     front_end.release = release

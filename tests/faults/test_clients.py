@@ -49,7 +49,7 @@ def connect(site: Site) -> socket.socket:
 
 def count_feeds_and_connections(site: Site) -> tuple[int, int]:
     """The server's (open feeds, open connections)."""
-    parley = site.server.config.app.state.parley
+    parley = site.state.parley
     return len(parley.feeds), len(site.server.server_state.connections)
 
 
@@ -102,7 +102,7 @@ async def test_a_client_that_reconnects_all_the_time_leaves_nothing_behind(
 async def test_a_comment_is_stored_though_its_author_leaves_during_the_request(
     site: Site, alice: httpx.AsyncClient
 ) -> None:
-    parley = site.server.config.app.state.parley
+    parley = site.state.parley
     async with parley.database.transaction() as other, other.begin():
         await other.connection()  # Alice's write waits for this transaction
         with pytest.raises(httpx.ReadTimeout):
@@ -123,9 +123,7 @@ async def test_streams_that_nobody_reads_need_a_bounded_amount_of_memory(site: S
         for each in sockets:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             each.sendall(b"GET /streams?topic=Article/1 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await wait_until(
-            lambda: site.server.config.app.state.admission.streams == UNREAD_STREAMS, "the streams to open"
-        )
+        await wait_until(lambda: site.state.admission.streams == UNREAD_STREAMS, "the streams to open")
         unread = [one for one in set(site.server.server_state.connections) - known if one.transport]
         for one in unread:  # the kernel would buffer megabytes for each
             one.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)

@@ -33,7 +33,7 @@ async def console(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def wait_for_hints(site: Site) -> None:
-    hints = site.server.config.app.state.parley.hints
+    hints = site.state.parley.hints
     await wait_until(lambda: hints.flowing, "Redis", HINTS_TIMEOUT_SECONDS)
 
 

@@ -251,7 +251,7 @@ async def test_links_in_mail_have_the_prefix(settings: Settings) -> None:
     named = settings.model_dump(exclude={"public_url"}) | {"root_path": ROOT}
     async with site_with(Settings(_env_file=None, **named)) as site, person(site, "Alice") as alice:
         await alice.post(f"{ROOT}/api/resets", json={"email": "alice@example.com"})
-        text = await wait_for_mail(site.server.config.app.state.parley, "Alice", "Choose a new password")
+        text = await wait_for_mail(site.state.parley, "Alice", "Choose a new password")
         token = find_token(text, "talk/reset")
         assert f'href="{site.url}{ROOT}/reset#{token}"' in (await alice.get(f"{ROOT}/dev/mail")).text
 

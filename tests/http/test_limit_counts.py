@@ -86,7 +86,7 @@ async def test_a_comment_needs_one_round_trip_for_its_counts(settings: Settings,
 
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, person(site, "Alice") as alice:
-        parley = site.server.config.app.state.parley
+        parley = site.state.parley
         await wait_until(lambda: parley.hints.flowing, "Redis")
         alice.headers["X-Forwarded-For"] = "2001:db8::1"  # two networks, and the account
         await alice.post("/api/comments/", json={**ARTICLE, "body": "This loads the script"})
@@ -126,7 +126,7 @@ async def test_addresses_of_a_full_network_get_no_counts(settings: Settings, red
     limit = rate_limits.SIGN_IN.by_address
     own = settings.model_copy(update={"redis_url": redis_server.url})
     async with serving(create_app(own)) as site, site.client() as guest, Redis.from_url(redis_server.url) as redis:
-        parley = site.server.config.app.state.parley
+        parley = site.state.parley
         await wait_until(lambda: parley.hints.flowing, "Redis")
         for number, status in ((0, 422), (1, 429), (2, 429)):
             guest.headers["X-Forwarded-For"] = f"2001:db8:0:{number}::1"

@@ -70,7 +70,7 @@ async def bob(site: Site) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def wait_for_redis(*sites: Site) -> None:
-    parleys: list[Parley] = [site.server.config.app.state.parley for site in sites]
+    parleys: list[Parley] = [site.state.parley for site in sites]
     await wait_until(lambda: all(parley.hints.flowing for parley in parleys), "Redis")
 
 

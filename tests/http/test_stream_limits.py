@@ -27,7 +27,7 @@ def bounded(settings: Settings, **bounds: Any) -> Any:
 
 
 def open_streams(site: Site) -> int:
-    streams: int = site.server.config.app.state.admission.streams
+    streams: int = site.state.admission.streams
     return streams
 
 
@@ -189,7 +189,7 @@ async def test_topics_are_bounded_for_the_process_a_login_and_an_address(setting
         await is_refused(one, "Article/4", "Article/5", "Article/6")
         await is_refused(other, "Article/4", "Article/5", "Article/6", "Article/7")
         await opens(other, "Article/4")
-        refused = site.server.config.app.state.admission.refused
+        refused = site.state.admission.refused
         assert {kind for kind, times in refused.items() if times} == {"topics", "login_topics", "address_topics"}
     bounds = {"rate_limits": False, "max_topics": 1, "max_topics_per_login": 1, "max_topics_per_address": 1}
     async with (

@@ -225,7 +225,7 @@ async def test_a_mail_contains_no_text_of_a_stranger(parley_in_production: Parle
 
 async def test_links_lead_to_the_public_url_for_any_host_header(production: Settings, server: MailServer) -> None:
     async with serving(create_app(production)) as site, site.client() as mallory:
-        parley: Parley = site.server.config.app.state.parley
+        parley: Parley = site.state.parley
         await alice_has_an_account(parley)
         form = {"email": "alice@example.com"}
         assert (await mallory.post("/api/resets", json=form, headers={"Host": "evil.example"})).status_code == 421
@@ -327,7 +327,7 @@ async def test_people_do_not_wait_for_a_mail_server_that_hangs(
 ) -> None:
     server.hang(step)
     async with serving(create_app(production)) as site, site.client() as alice:
-        parley: Parley = site.server.config.app.state.parley
+        parley: Parley = site.state.parley
         await send(parley, Kind.DELETED)
         await wait_until(lambda: step in server.asked, "the mailer to hang")
         form = {"email": "alice@example.com", "username": "alice", "password": PASSWORD}
@@ -777,5 +777,5 @@ async def test_the_shutdown_does_not_wait_for_a_mail_server_that_hangs(
         monkeypatch.setattr(mailer, name, 3600.0)
     server.hang("EHLO")
     async with serving(create_app(production)) as site:
-        await send(site.server.config.app.state.parley, Kind.DELETED)
+        await send(site.state.parley, Kind.DELETED)
         await wait_until(lambda: server.asked, "the mailer to hang")

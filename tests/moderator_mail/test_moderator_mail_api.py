@@ -40,7 +40,7 @@ async def test_a_moderator_chooses_when_they_get_mail(site: Site) -> None:
         user = await me(mia)
         assert user
         read_problem(await mia.put("/api/account/moderator_mail", json=CHOICE), 403)
-        await set_role(site.server.config.app.state.parley, Viewer(UUID(user["id"])), Role.MODERATOR)
+        await set_role(site.state.parley, Viewer(UUID(user["id"])), Role.MODERATOR)
         async with open_stream(mia, f"User/{user['id']}") as stream:
             await stream.until("heartbeat")
             response = read_json(await mia.put("/api/account/moderator_mail", json=CHOICE), 200)

@@ -43,7 +43,7 @@ async def test_the_worker_is_served_from_the_root_and_always_revalidated(guest: 
 async def test_only_the_worker_of_the_same_person_may_store_a_page(
     path: str, site: Site, alice: httpx.AsyncClient, guest: httpx.AsyncClient
 ) -> None:
-    release = site.server.config.app.state.front_end.release
+    release = site.state.front_end.release
     user = await me(alice)
     assert user
     for reader, viewer in ((alice, user["id"]), (guest, "guest")):

@@ -38,8 +38,8 @@ def find(*, complete: bool = False) -> Path | None:
     A `complete` browser is not the headless shell, which starts faster but has no back-forward cache.
     """
     for name in COMPLETE if complete else (HEADLESS_SHELL, *COMPLETE):
-        if found := shutil.which(name):
-            return Path(found)
+        if path := shutil.which(name):
+            return Path(path)
     for application in map(Path, APPLICATIONS):
         if application.exists():
             return application

@@ -75,6 +75,7 @@ _CODE = re.compile(r"`[^`]*`")
 _JS_COMMENT = re.compile(r"/\*.*?\*/|(?:(?<=\s)|^)//[^\n]*", re.DOTALL | re.MULTILINE)
 _JS_TEST = re.compile(r'\btest\("([^"\n]+)"')
 _JS_FUNCTION = re.compile(r"\bfunction (\w+)|^  #?(?:async )?(\w+)\([^)\n]*\) \{$|^const ([A-Z_]+) =", re.MULTILINE)
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -162,8 +163,7 @@ def _markdown(source: str) -> Iterator[Text]:
 def _python(source: str) -> Iterator[Text]:
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        is_documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_documented and (docstring := ast.get_docstring(node)):
+        if isinstance(node, _DOCUMENTED) and (docstring := ast.get_docstring(node)):
             yield from _paragraphs(getattr(node, "lineno", 1), docstring)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield Text(node.lineno, node.name, is_name=True)

@@ -8,7 +8,6 @@ index. The files build on each other: dev.txt adds the needs of `.[dev]` to base
 from __future__ import annotations
 
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -59,4 +58,4 @@ def _blocks(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NAME = re.compile(r"`([\w./]+)`")
-_CODE = ("app", "migrations", "alembic.ini", "biome.json", "build.mjs", "package-lock.json", "package.json")
-_CODE += ("pyproject.toml",)
+_CODE = (
+    "app", "migrations", "alembic.ini", "biome.json", "build.mjs", "package-lock.json", "package.json",
+    "pyproject.toml",
+)  # fmt: skip
 _NOT_COPIED = shutil.ignore_patterns("__pycache__")
 
 

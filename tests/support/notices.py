@@ -118,7 +118,7 @@ def licence_of(name: str) -> str:
     """The licence in the package's metadata: its expression, else a short licence field, else its classifiers."""
     about = distribution(name).metadata
     classified = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
-    field = about.get("License-Expression") or about.get("License") or ""
+    field, *_ = about.get_all("License-Expression") or about.get_all("License") or [""]
     short = field if field and len(field) < 60 and "\n" not in field else ""
     return re.sub(r"^The ", "", short or ", ".join(classified)) or "see its files"
 

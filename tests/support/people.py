@@ -69,8 +69,9 @@ async def snapshot(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:
     return read_json(await client.get("/api/comments/", params={**ARTICLE, **query}), 200)
 
 
-def read_json(response: httpx.Response, status: int) -> Any:
-    """Check that a response has this status and is JSON, and return its content."""
+def read_json(response: httpx.Response, status: int) -> dict[str, Any]:
+    """Check that a response has this status and is JSON, and return its content, an object."""
     assert response.status_code == status, f"{response.status_code}: {response.text}"
     assert response.headers["content-type"] == "application/json"
-    return response.json()
+    content: dict[str, Any] = response.json()
+    return content

@@ -19,7 +19,7 @@ ARTICLE = Topic("Article", "1")
 async def create_viewer(parley: Parley, name: str) -> Viewer:
     """Sign `name` up, and return the viewer of the new login."""
     made = await accounts.sign_up(parley, f"{name}@example.com", name, "talk among friends")
-    assert made
+    assert isinstance(made, tuple)
     async with parley.reading() as reading:
         viewer, _ = await viewer_of(reading, made[1].id)
     return viewer

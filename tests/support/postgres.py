@@ -104,7 +104,7 @@ class PostgresServer:
         remove(self._directory, self._memory)
 
     def _initialise(self) -> None:
-        command = [self._binaries / "initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--no-sync"]
+        command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "--no-sync"]
         done = subprocess.run(
             [*command, "--encoding=UTF8", "--no-locale"],
             cwd=self._directory,
@@ -118,7 +118,7 @@ class PostgresServer:
 
     def _start(self) -> None:
         options = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
-        command = [self._binaries / "postgres", "-D", self._data, "-k", self._directory, *options]
+        command: list[str | Path] = [self._binaries / "postgres", "-D", self._data, "-k", self._directory, *options]
         self._process = Process(
             command,
             self._directory,

@@ -89,7 +89,7 @@ async def nginx(binary: Path, site: Site, change: Callable[[str], str]) -> Async
             assert old in configuration, f"deploy/nginx.conf has no {old}"
             configuration = configuration.replace(old, new)
         Path(directory, "nginx.conf").write_text(configuration)
-        command = [
+        command: list[str | Path] = [
             binary,
             "-p",
             directory,

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class RedisServer:
 
     def _start(self) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        command = [
+        command: list[str | Path] = [
             self._binary,
             "--port",
             "0",
@@ -283,7 +284,7 @@ def _on_port(directory: str, port: int, *options: str) -> Process:
 async def _joined(ports: list[int]) -> None:
     """Join the servers of these ports to one cluster."""
     for number, port in enumerate(ports):
-        await wait_until(lambda port=port: _ask(port, PASSWORD, "ping"), "a node to respond")
+        await wait_until(partial(_ask, port, PASSWORD, "ping"), "a node to respond")
         await _ask(
             port,
             PASSWORD,

@@ -69,6 +69,12 @@ class Site:
     url: str
     server: Server
 
+    @property
+    def state(self) -> Any:
+        """The state of the app: its Parley, and the other parts that `app.main` starts."""
+        app: Any = self.server.config.app
+        return app.state
+
     def client(self, **options: Any) -> httpx.AsyncClient:
         """A new person's browser, with cookies of its own."""
         return browser(self.url, **options)

@@ -84,7 +84,7 @@ async def sqlite_site(sqlite_url: str, redis_url: str, channel: str) -> AsyncIte
 @pytest.fixture
 def site_parley(site: Site) -> Parley:
     """The site's own Parley, which serves its streams."""
-    parley: Parley = site.server.config.app.state.parley
+    parley: Parley = site.state.parley
     return parley
 
 

@@ -150,7 +150,7 @@ async def open_stream(
         headers["Last-Event-ID"] = last_event_id
     timeout = httpx.Timeout(WAIT_TIMEOUT_SECONDS, read=None)
     async with client.stream(
-        "GET", "/streams", params=httpx.QueryParams(parameters), headers=headers, timeout=timeout
+        "GET", "/streams", params=httpx.QueryParams(tuple(parameters)), headers=headers, timeout=timeout
     ) as response:
         if response.status_code != httpx.codes.OK:
             await response.aread()

@@ -31,8 +31,7 @@ async def poll(session: Session, *, wait: bool) -> Batch | None:
     """
     ids: list[str] = []
     events: list[tuple[str, Any]] = []
-    blocks: Any = session.stream()
-    async with aclosing(blocks):
+    async with aclosing(session.stream()) as blocks:
         async for block in blocks:
             for line in _LINES.finditer(block):
                 if line["id"]:

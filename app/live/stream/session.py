@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
@@ -165,7 +165,7 @@ class Session:
             return False
         return (not blocks or self._outlet.put(blocks)) and complete
 
-    async def stream(self, outlet: Outlet | None = None) -> AsyncIterator[bytes]:
+    async def stream(self, outlet: Outlet | None = None) -> AsyncGenerator[bytes]:
         """Yield the blocks of this stream, except those sent through `outlet` (3). An empty block asks the consumer to
         wait until the outlet is free. The session is registered with its feeds from the first step to the last.
         """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
@@ -17,11 +18,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.comments import threads
 from app.comments.comments import COMMENT, Comment
-from app.database import Database
+from app.database import Database, Reading
 from app.live.cursors import write_cursor
 from app.live.hints import Hint
+from app.live.lanes import Item, Outcome
 from app.live.read.feeds import Feeds
 from app.live.read.reader import Reader
+from app.live.service import R, Read
 from app.live.stream.poll import poll
 from app.live.stream.session import Session
 from app.live.tasks import Tasks
@@ -29,7 +32,7 @@ from app.live.topics import Topic
 from app.live.viewers import GUEST, Viewer
 from app.live.write.recording import Recording
 from app.live.write.sequences import read_heads
-from app.live.write.transaction import Writes
+from app.live.write.transaction import Store, Write, Writes
 from app.models import LIVE_MODELS
 from app.settings import Settings
 from tests.live.note import NOTE, Note, NoteBase
@@ -62,7 +65,7 @@ class Process:
     """The engine of one server process. Its hints go to `hints`, and arrive only when the test delivers them."""
 
     def __init__(self, url: str, *, reader: type[Reader] = Reader, database: type[Database] = Database) -> None:
-        self.settings = Settings(_env_file=None, database_url=url)  # type: ignore[call-arg]
+        self.settings = Settings(_env_file=None, database_url=url)
         self.database = database(url)
         self.reader = reader(self.database, MODELS)
         self.feeds = Feeds(self.reader, ring_frames=4, ring_bytes=4_000)
@@ -70,19 +73,19 @@ class Process:
         self.work = Tasks()
         self.writes = Writes(Recording(self.settings), self.database, MODELS, self.hints.append, self.work)
 
-    def reading(self) -> Any:
+    def reading(self) -> AbstractAsyncContextManager[Reading]:
         return self.database.reading()
 
-    def writing(self, *topics: Topic) -> Any:
+    def writing(self, *topics: Topic) -> AbstractAsyncContextManager[Write]:
         return self.writes.writing(*topics)
 
-    async def read_together(self, read: Any, item: Any) -> Any:
+    async def read_together(self, read: Read[Item, Outcome], item: Item) -> Outcome:
         return (await self.database.read(lambda connection: read(connection, [item])))[0]
 
-    async def write_together(self, store: Any, item: Any) -> bool:
+    async def write_together(self, store: Store[Item, Outcome], item: Item) -> Outcome:
         return await self.writes.write_together(store, item)
 
-    async def own(self, work: Any) -> Any:
+    async def own(self, work: Awaitable[R]) -> R:
         return await work
 
     async def close(self) -> None:
@@ -174,7 +177,7 @@ class Pipe:
     async def close(self) -> None:
         await cancel_tasks(self._filling)
 
-    async def _fill(self, stream: AsyncIterator[bytes]) -> None:
+    async def _fill(self, stream: AsyncGenerator[bytes]) -> None:
         try:
             async for block in stream:
                 await self._wait_for(lambda: self.free)
@@ -182,7 +185,7 @@ class Pipe:
                     self.put(block)
         finally:
             self._changed.set()
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()
 
     async def _wait_for(self, true: Callable[[], Any]) -> None:
         while not true():

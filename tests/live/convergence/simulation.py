@@ -17,11 +17,11 @@ import heapq
 import itertools
 import random
 from collections import UserDict, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 from unittest import mock
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from app.live.viewers import GUEST, Kind, Viewer
 from tests.live.convergence.replicas import Replica, Rows
 
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 SWEEP_SECONDS = 5.0
 LATENCIES = (0.0, 0.001, 0.004, 0.05)  # seconds of a statement or a hint
@@ -84,10 +85,10 @@ class Loop(asyncio.AbstractEventLoop):
             if not self._due or self._due[0][0] > until:
                 self._now = until
                 return False
-            when, _, handle = heapq.heappop(self._due)
-            if not handle.cancelled():
+            when, _, timer = heapq.heappop(self._due)
+            if not timer.cancelled():
                 self._now = max(self._now, when)
-                self._ready.append(handle)
+                self._ready.append(timer)
         handle = self._ready.popleft()
         if not handle.cancelled():
             handle._run()
@@ -96,23 +97,35 @@ class Loop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._due, (when, next(self._number), handle))
         return handle
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
+    def create_task(
+        self,
+        coro: Generator[Any, None, R] | Coroutine[Any, Any, R],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[R]:
         return asyncio.Task(coro, loop=self, name=name, context=context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -167,8 +180,8 @@ def is_article(topic: Topic) -> bool:
 
 
 MODELS = (
-    LiveModel("comment", type("Comment", (Row,), {}), render, visible, for_author={"yours": True}),  # type: ignore[arg-type]
-    LiveModel("note", type("Note", (Row,), {}), render, visible, is_article, for_author={"yours": True}),  # type: ignore[arg-type]
+    LiveModel("comment", type("Comment", (Row,), {}), render, visible, for_author={"yours": True}),
+    LiveModel("note", type("Note", (Row,), {}), render, visible, is_article, for_author={"yours": True}),
 )
 
 
@@ -266,7 +279,7 @@ def find_rows(store: Store, live: LiveModel, topic: Topic, after: int) -> list[R
 @contextmanager
 def in_memory() -> Iterator[None]:
     """Let the reader's statements read a Store. Sessions send runs early, as they do far behind."""
-    statements = {"read_heads": read_heads, "read_changes": read_changes}
+    statements: dict[str, Any] = {"read_heads": read_heads, "read_changes": read_changes}
     with (
         mock.patch.multiple("app.live.read.reader", renew_epoch=renew_epoch, **statements),
         mock.patch.multiple("app.live.read.changes", read_table=read_table, **statements),
@@ -295,7 +308,7 @@ class Browser(Replica):
         self.process: Process | None = None  # the process of its current or last stream
         self._store = store
 
-    async def load(self, process: Any) -> None:
+    async def load(self, process: Any, around: UUID | None = None) -> None:
         self.position, self.rows = snapshot(self._store, self.topic, self.viewer)
         self._oldest = 0
 
@@ -315,7 +328,7 @@ class Erased(UserDict[UUID, int]):
     def __init__(self, erased: Mapping[UUID, int], store: Store, process: Process, topic: Topic) -> None:
         super().__init__()
         self.data = erased  # type: ignore[assignment]  # shared, and growing
-        self._knows = lambda: process.feeds[topic].epoch == store.epoch
+        self._knows: Callable[[], bool] = lambda: process.feeds[topic].epoch == store.epoch
 
     def items(self) -> Any:
         return self.data.items() if self._knows() else ()
@@ -336,7 +349,7 @@ class World:
     def __init__(
         self, seed: int, *, feeds: type[Feeds] = Feeds, session: type[Session] = Session, reader: type[Reader] = Reader
     ) -> None:
-        self.loop = Loop()
+        self.loop = Loop()  # type: ignore[abstract]  # only typeshed declares these methods abstract
         self.chance = random.Random(seed)
         random.seed(seed)  # the service itself uses this generator for jitter
         self.store = Store(self.chance)
@@ -382,7 +395,9 @@ class World:
                 self.loop.call_later(self.chance.choice(LATENCIES), process.feeds.hint, hint)
 
     def connect(self) -> None:
-        browser = self.chance.choice(self.browsers)
+        self._connect(self.chance.choice(self.browsers))
+
+    def _connect(self, browser: Browser) -> None:
         self._in_loop(lambda: browser.connect(self.chance.choice(self.processes), self._erased))
 
     def disconnect(self) -> None:
@@ -442,7 +457,7 @@ class World:
             self._in_loop(browser.may_read.set)
         self.wait(2 * 1.2 * SWEEP_SECONDS)  # for a sweep that has just failed, and the next one
         for browser in self.browsers:
-            self._in_loop(lambda browser=browser: browser.connect(self.chance.choice(self.processes), self._erased))
+            self._connect(browser)
         self.wait(1.2 * SWEEP_SECONDS)
         for browser in self.browsers:
             cursor, fresh = snapshot(self.store, browser.topic, browser.viewer)

@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -66,7 +67,7 @@ async def follow(parley: Parley, topic: Topic, viewer: Viewer, name: str, states
     states, head = dict(states), await heads(parley, topic)
     while after < head:
         changes, after = await parley.database.read(
-            lambda connection, after=after: read_changes(connection, LIVE_MODELS, topic, after, head, CHUNK_CHANGES)
+            partial(read_changes, models=LIVE_MODELS, topic=topic, after=after, upto=head, limit=CHUNK_CHANGES)
         )
         for change in changes:
             frame = change.frames[viewer.kind(change.author_id)]
@@ -86,10 +87,10 @@ async def live(parley: Parley, people: list[Viewer], chance: random.Random, step
     for _ in range(steps):
         viewer, comment = chance.choice(people), chance.choice(said)
         acts: list[Callable[[], Any]] = [
-            lambda viewer=viewer, comment=comment: likes.like(parley, viewer, comment.id),
-            lambda viewer=viewer, comment=comment: likes.unlike(parley, viewer, comment.id),
-            lambda viewer=viewer: posting.post(parley, viewer, ARTICLE, "more", uuid4()),
-            lambda comment=comment: comments.delete(parley, people[1], comment.id),
+            partial(likes.like, parley, viewer, comment.id),
+            partial(likes.unlike, parley, viewer, comment.id),
+            partial(posting.post, parley, viewer, ARTICLE, "more", uuid4()),
+            partial(comments.delete, parley, people[1], comment.id),
             lambda: set_title(parley, f"title {chance.random()}"),
         ]
         with suppress(Missing, Forbidden):

@@ -31,7 +31,7 @@ WINDOW_NOTIFICATIONS = 4  # that a replica loads first
 class Reader(Replica):
     """One of Alice's tabs."""
 
-    async def load(self, process: Process) -> None:
+    async def load(self, process: Process, around: UUID | None = None) -> None:
         self.position, self.rows, before = await snapshot(process, self.viewer, WINDOW_NOTIFICATIONS)
         self._oldest = before or 0
 

@@ -141,7 +141,7 @@ class ReaderThatSkips(Reader):
 class ReaderOfRowsBeforeTheCounter(Reader):
     """Reads the rows first, and then the counter, which may have moved meanwhile."""
 
-    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, **_: Any) -> News:
+    async def news(self, topic: Topic, epoch: str | None, head: int | None, most: int, *_: Any, **__: Any) -> News:
         models = [live for live in self._models if live.lives_on(topic)]
 
         async def read(connection: Any) -> Any:
