@@ -32,7 +32,7 @@ async def follow(parley: Parley, user_id: UUID | None, place: Topic) -> None:
             raise SignInFirst
         others = select(func.count()).select_from(Follow).where(Follow.user_id == user_id, Follow.place != str(place))
         if (await writing.scalar(others) or 0) >= MAX_FOLLOWED:
-            raise Forbidden(f"You can follow at most {MAX_FOLLOWED:,} conversations.")
+            raise Forbidden(f"You can follow at most {MAX_FOLLOWED:,} conversations. Your account page lists them.")
         muted = (MutedConversation.user_id == user_id, MutedConversation.place == str(place))
         await writing.execute(delete(MutedConversation).where(*muted))
         # Locks the conversation. `followers` has woken the others up to here, and sees the new follow afterwards.

@@ -160,7 +160,10 @@ GATE = {
         "test_alice_chooses_by_keyboard_when_she_gets_mail_and_her_other_tab_shows_it",
         "test_carol_stops_mail_by_keyboard_without_scripts_and_without_signing_in",
     ],
-    "test_following.py": ["test_alice_follows_and_mutes_a_conversation_by_keyboard"],
+    "test_following.py": [
+        "test_alice_follows_and_mutes_a_conversation_by_keyboard",
+        "test_alice_unfollows_and_unmutes_by_keyboard_on_her_account_page",
+    ],
     "test_moderation.py": [
         "test_a_moderator_hides_a_comment_and_only_its_author_and_moderators_see_it",
         "test_two_moderators_see_the_queue_change_live",

@@ -1,4 +1,4 @@
-"""The menu beside a conversation's heading: follow it, or mute it."""
+"""Following and muting: the menu beside a conversation's heading, and the lists on the account page."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BUTTON = ".follow__button"
 PATHS = {"followed": "/api/followed_conversations", "muted": "/api/muted_conversations"}
+FOLLOWED, MUTED = ".followed-conversations", ".muted-conversations"
 
 
 async def chosen(client: httpx.AsyncClient) -> list[str]:
@@ -59,6 +60,39 @@ async def test_alice_follows_and_mutes_a_conversation_by_keyboard(open_browser: 
     await alice.page.keyboard.press("Enter")
     await alice.until(f"document.querySelector('{BUTTON}').textContent === 'Follow'", "neither of them")
     assert await chosen(alice.client) == []
+
+
+async def test_alice_unfollows_and_unmutes_by_keyboard_on_her_account_page(open_browser: OpenBrowser) -> None:
+    alice = await open_browser("Alice")
+
+    async def choose(mails: str, id_: str) -> None:
+        await alice.client.put(PATHS[mails], json={**ARTICLE, "commentable_id": id_})
+
+    for number in range(11):
+        await choose("followed", f"{number}")
+    await choose("muted", "a/b & c")
+    await alice.go("/account")
+    await alice.press(f"{FOLLOWED} .listing__all")
+    await alice.focus_is_on(f"{FOLLOWED} .listed:nth-child(11) .listed__end")
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(f"{FOLLOWED} .listing__heading")
+    await alice.sees_text(".announcer", "You no longer follow Article 0.")
+    names = await alice.page.locator(f"{FOLLOWED} .listed__name").all_inner_texts()
+    assert names == [f"Article {number}" for number in range(10, 0, -1)]
+
+    await alice.tab_to(f"{MUTED} .listed__name")
+    link = alice.page.locator(f"{MUTED} .listed__name")
+    assert await link.get_attribute("href") == "/Article/a/b%20%26%20c?host=1"
+    await choose("muted", "10")  # in another tab
+    await alice.page.evaluate("window.dispatchEvent(new Event('focus'))")
+    await alice.until(f"document.querySelectorAll('{FOLLOWED} .listed').length === 9", "it is no longer followed")
+    await alice.until(f"document.querySelectorAll('{MUTED} .listed').length === 2", "it is muted")
+    await alice.focus_is_on(f"{MUTED} .listed:nth-child(2) .listed__name")
+    for _ in range(2):
+        await alice.press(f"{MUTED} .listed__end")
+        await alice.focus_is_on(f"{MUTED} .listing__heading")
+    await alice.sees_text(f"{MUTED} .listing__none", "You haven't muted any.")
+    assert await chosen(alice.client) == ["followed"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 from app.live.topics import Topic
 from app.reply_mail.choices import unsubscribe_url
 from tests.browser.readability import PHONE, assert_fits_phone, assert_readable
-from tests.support.people import ARTICLE, me, write
+from tests.support.people import me, write
 
 if TYPE_CHECKING:
     import httpx
@@ -48,22 +48,6 @@ async def test_alice_chooses_by_keyboard_when_she_gets_mail_and_her_other_tab_sh
         await other.until(f"document.querySelector('{checked}').checked", "the choice in the other tab")
     await alice.go("/account")
     assert await alice.page.locator(DAILY).is_checked()
-
-
-async def test_alice_unmutes_a_conversation_by_keyboard(open_browser: OpenBrowser) -> None:
-    alice = await open_browser("Alice")
-    await write(alice.client, "Hello")
-    for id_ in ("1", "a/b & c"):
-        place = {**ARTICLE, "commentable_id": id_}
-        assert (await alice.client.put("/api/muted_conversations", json=place)).status_code == 204
-    await alice.go("/account")
-    await alice.sees_text(".muted-conversations__list", "Article a/b & c")
-    await alice.press(".muted-conversations .mute__end")
-    await alice.focus_is_on(".muted-conversations__heading")
-    await alice.until("document.querySelectorAll('.muted-conversations .mute').length === 1", "the other conversation")
-    await alice.press(".muted-conversations .mute__end")
-    await alice.sees_text(".muted-conversations__none", "You haven't muted any.")
-    assert (await alice.client.get("/api/muted_conversations")).json() == {"conversations": []}
 
 
 @pytest.fixture
