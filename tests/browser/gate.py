@@ -154,6 +154,7 @@ GATE = {
     "test_account_page.py": [
         "test_a_new_password_signs_alice_out_of_all_other_browsers",
         "test_alice_can_sign_out_another_browser",
+        "test_alice_copies_and_replaces_the_address_of_her_atom_feed",
         "test_alice_decides_about_her_comments_when_she_deletes_her_account[keep-left0]",
     ],
     "test_reply_mail.py": [

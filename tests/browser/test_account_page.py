@@ -313,6 +313,15 @@ async def test_alice_copies_and_replaces_the_address_of_her_atom_feed(alice: Per
     await alice.sees_text(".atom__copy", "Copied")
     assert await alice.page.evaluate("navigator.clipboard.readText()") == address
     await alice.press(".atom__replace")
+    await alice.focus_is_on(".atom .question__no")
+    await alice.page.keyboard.press("Enter")
+    await alice.focus_is_on(".atom__replace")
+    assert await field.input_value() == address
+    assert not await alice.page.locator(".atom .question").is_visible()
+    assert not [request for request in alice.requests if request.startswith("POST /api/account")]
+    await alice.page.keyboard.press("Enter")
+    await alice.sees_text(".atom .question", "The old one stops working at once, in every feed reader.")
+    await alice.press(".atom .question__yes")
     await alice.until(f"document.querySelector('.atom input').value !== {address!r}", "another address")
     await alice.focus_is_on(".atom__replace")
     await alice.sees_text(".atom__copy", "Copy")
@@ -333,8 +342,8 @@ async def delete_account(person: Person, comments: str) -> None:
         await person.page.keyboard.press("ArrowDown")
     await person.type(".deletion [name=current_password]", PASSWORD)
     await person.page.keyboard.press("Enter")
-    await person.focus_is_on(".deletion__no")
-    await person.press(".deletion__yes")
+    await person.focus_is_on(".deletion .question__no")
+    await person.press(".deletion .question__yes")
 
 
 @pytest.mark.parametrize(("comments", "left"), [("keep", ["Mine", "Yours"]), ("erase", ["Yours"])])
@@ -377,29 +386,29 @@ async def test_alice_cannot_delete_her_account_with_a_wrong_password(alice: Pers
     await alice.sees_field_error(".deletion", "current_password", "Required")
     await alice.type(".deletion [name=current_password]", "not hers")
     await alice.page.keyboard.press("Enter")
-    await alice.focus_is_on(".deletion__no")
-    await alice.press(".deletion__yes")
+    await alice.focus_is_on(".deletion .question__no")
+    await alice.press(".deletion .question__yes")
     await alice.sees_field_error(".deletion", "current_password", "Wrong password")
-    assert not await alice.page.locator(".deletion__confirm").is_visible()
+    assert not await alice.page.locator(".deletion .question").is_visible()
     await alice.is_signed_in()
 
 
 async def test_alice_is_asked_before_anything_is_deleted(alice: Person) -> None:
     await alice.type(".deletion [name=current_password]", PASSWORD)
     await alice.page.keyboard.press("Enter")
-    await alice.focus_is_on(".deletion__no")
-    question = await alice.page.locator(".deletion__question").inner_text()
+    await alice.focus_is_on(".deletion .question__no")
+    question = await alice.page.locator(".deletion .question__words").inner_text()
     assert email_of("Alice") in question
     assert "comments will stay" in question
     await alice.page.keyboard.press("Enter")
     await alice.focus_is_on(".deletion__ask")
     await alice.page.keyboard.press("Enter")
-    await alice.focus_is_on(".deletion__no")
+    await alice.focus_is_on(".deletion .question__no")
     await alice.page.keyboard.press("Escape")
     await alice.focus_is_on(".deletion__ask")
     await alice.page.keyboard.press("Enter")
-    await alice.focus_is_on(".deletion__no")
+    await alice.focus_is_on(".deletion .question__no")
     await alice.tab_to(".deletion [name=comments]", "Shift+Tab")
     await alice.page.keyboard.press("ArrowDown")  # another choice closes the question
-    assert not await alice.page.locator(".deletion__confirm").is_visible()
+    assert not await alice.page.locator(".deletion .question").is_visible()
     assert not [request for request in alice.requests if request.startswith("POST /api/account")]

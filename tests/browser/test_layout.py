@@ -100,7 +100,7 @@ async def show_every_state(person: Person) -> None:
     await person.page.locator(".email .field__error[data-field=email]").wait_for()
     await person.page.locator(".deletion [name=current_password]").fill(PASSWORD)
     await person.page.locator(".deletion__ask").click()
-    await person.page.locator(".deletion__confirm").wait_for()
+    await person.page.locator(".deletion .question").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,19 +1,25 @@
 import { copyByButton } from "../ui/clipboard.js";
 import { ComponentView } from "../ui/component_view.js";
+import { QuestionView } from "./question_view.js";
 
 const ADDRESS = "/api/account/atom";
 
+/** @typedef {{ question: InstanceType<typeof QuestionView> }} Fields */
+
 /** The address of the account's own Atom feed, on the account page. It is read when the page opens. */
-export const AtomView = ComponentView.extend({
+export const AtomView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   component: "atom",
-  events: { "click .atom__copy": "copy", "click .atom__replace": "replace" },
+  events: { "click .atom__copy": "copy", "click .atom__replace": "ask" },
 
   initialize() {
+    const [el, button] = [this.el.querySelector(".question"), this.part("replace")];
+    this.question = new QuestionView({ el, button, act: () => this.replace() });
     this.listenTo(this.account, "change:id", this.refetch);
     this.refetch();
   },
 
   refetch() {
+    this.question.close();
     this.show("");
     if (this.account.isSignedIn()) this.request("read");
   },
@@ -41,6 +47,12 @@ export const AtomView = ComponentView.extend({
 
   copy({ delegateTarget: button }) {
     copyByButton(this.field().value, button, this.bus);
+  },
+
+  ask() {
+    this.question.ask(
+      "Replace the address? The old one stops working at once, in every feed reader.",
+    );
   },
 
   async replace() {

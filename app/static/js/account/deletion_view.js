@@ -1,60 +1,45 @@
 import { FormView } from "../ui/form_view.js";
-import { isEscape } from "../ui/keys.js";
+import { QuestionView } from "./question_view.js";
 
 const CONSEQUENCES = {
   keep: "Your comments will stay, without your name.",
   erase: "Your comments will be deleted too.",
 };
 
+/** @typedef {{ question: InstanceType<typeof QuestionView> }} Fields */
+
 /** The form to delete the account, and the question before it is deleted. */
-export const DeletionView = FormView.extend({
+export const DeletionView = /** @type {FormWith<Fields>} */ (FormView).extend({
   component: "deletion",
-  events: {
-    submit: "ask",
-    input: "cancel",
-    "click .deletion__yes": "delete",
-    "click .deletion__no": "cancel",
-    "keydown .deletion__confirm": "onKey",
-  },
+  events: { submit: "ask", input: "cancel" },
 
   initialize() {
+    const [el, button] = [this.el.querySelector(".question"), this.part("ask")];
+    this.question = new QuestionView({ el, button, act: () => this.delete() });
     this.listenTo(this.account, "change:id", this.reset);
   },
 
   reset() {
     this.form.reset();
-    this.showQuestion(false);
+    this.question.close();
   },
 
   ask(event) {
     event.preventDefault();
     if (!this.form.check()) return;
     const { comments } = this.form.fields;
-    this.part("question").textContent =
-      `Delete the account ${this.account.get("email")}? ${CONSEQUENCES[comments.value]} This can't be undone.`;
-    this.showQuestion(true);
-    this.part("no").focus(); // so a second press of Enter deletes nothing
+    this.question.ask(
+      `Delete the account ${this.account.get("email")}? ${CONSEQUENCES[comments.value]} This can't be undone.`,
+    );
   },
 
-  async delete() {
+  delete() {
     const fields = this.form.values("current_password", "comments");
-    await this.form.send(() => this.account.delete(fields));
-    if (this.form.problem) this.showQuestion(false);
+    return this.form.send(() => this.account.delete(fields));
   },
 
-  // Also when the form changes, because the question is about its former content.
+  // The question is about the former content of the form.
   cancel() {
-    this.showQuestion(false);
-  },
-
-  showQuestion(isShown) {
-    const hadFocus = this.part("confirm").contains(document.activeElement);
-    this.part("confirm").hidden = !isShown;
-    this.part("ask").hidden = isShown;
-    if (hadFocus) this.part("ask").focus();
-  },
-
-  onKey(event) {
-    if (isEscape(event)) this.cancel();
+    this.question.close();
   },
 });
