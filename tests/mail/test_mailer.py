@@ -29,8 +29,8 @@ from app.mail import mail_queue, mailer
 from app.mail.mail_queue import Kind, Mail
 from app.mail.mailer import send_due_mail
 from app.main import create_app
-from app.models import LIVE_MODELS
 from app.settings import Settings
+from tests.support.mail_fixtures import KEY, in_production, process
 from tests.support.mail_queue import compose_mail_to, dump_database, find_user_named, list_queued, make_due, send_next
 from tests.support.people import PASSWORD
 from tests.support.people_without_http import create_viewer
@@ -38,35 +38,6 @@ from tests.support.serving import free_port, serving, spawned
 from tests.support.smtp import PASSWORD as SMTP_PASSWORD
 from tests.support.smtp import USER, MailServer, mail_server
 from tests.support.waiting import cancel_tasks, wait_until
-
-KEY = "a key that is long enough for production"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-def production(settings: Settings, server: MailServer) -> Settings:
-    return in_production(settings, server.url)
-
-
-@pytest.fixture
-async def parley_in_production(production: Settings) -> AsyncIterator[Parley]:
-    """A Parley in production. Its mailer runs only when the test calls it."""
-    async with process(production) as parley_in_production:
-        yield parley_in_production
-
-
-def in_production(settings: Settings, smtp_url: str | None, **more: Any) -> Settings:
-    decided = {"environment": "production", "secret_key": KEY, "require_confirmation": True, "smtp_url": smtp_url}
-    return settings.model_copy(update={**decided, "public_url": "https://talk.example.com", **more})
-
-
-def process(settings: Settings) -> Parley:
-    return Parley(settings, LIVE_MODELS, listening=False)
 
 
 async def send(parley: Parley, *kinds: Kind, to: str = "alice@example.com") -> None:

@@ -24,6 +24,7 @@ from app.moderator_mail.news import About
 from app.moderator_mail.queueing import learn_kinds, queue_next
 from app.reply_mail import last_mails
 from app.settings import Settings
+from tests.support.mail_fixtures import in_production, process
 from tests.support.mail_queue import list_queued, make_due, send_next
 from tests.support.moderator_mail import (
     list_news,
@@ -35,7 +36,7 @@ from tests.support.moderator_mail import (
 )
 from tests.support.moderators import set_role
 from tests.support.people_without_http import delete_comment, edit_comment, hide_comment, id_in, post_comment
-from tests.support.reply_mail import QUARTER, in_production, pass_time, process
+from tests.support.reply_mail import QUARTER, pass_time
 from tests.support.smtp import MailServer
 
 AT_ONCE, DAILY, NEVER = MailChoice.AT_ONCE, MailChoice.DAILY, MailChoice.NEVER

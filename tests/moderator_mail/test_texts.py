@@ -14,9 +14,9 @@ from app.live.service import Parley
 from app.live.viewers import Viewer
 from app.moderator_mail import texts
 from app.moderator_mail.news import About
+from tests.support.mail_fixtures import HOST, PUBLIC_URL
 from tests.support.moderator_mail import report, send_due, wants
 from tests.support.people_without_http import ARTICLE, edit_comment, post_comment
-from tests.support.reply_mail import HOST, PUBLIC_URL
 from tests.support.smtp import MailServer
 
 

@@ -1,39 +1,5 @@
-from __future__ import annotations
+"""A process in production, its mail server, Alice and Bob."""
 
-from collections.abc import AsyncIterator
+from tests.support.mail_fixtures import alice, bob, parley, production, server
 
-import pytest
-
-from app.live.service import Parley
-from app.live.viewers import Viewer
-from app.settings import Settings
-from tests.support.reply_mail import confirmed, in_production, process
-from tests.support.smtp import MailServer, mail_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[MailServer]:
-    async with mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-def production(settings: Settings, server: MailServer) -> Settings:
-    return in_production(settings, server.url)
-
-
-@pytest.fixture
-async def parley(production: Settings) -> AsyncIterator[Parley]:
-    """A process in production. It queues and sends mail only when the test calls it."""
-    async with process(production) as parley:
-        yield parley
-
-
-@pytest.fixture
-async def alice(parley: Parley) -> Viewer:
-    return await confirmed(parley, "alice")
-
-
-@pytest.fixture
-async def bob(parley: Parley) -> Viewer:
-    return await confirmed(parley, "bob")
+__all__ = ["alice", "bob", "parley", "production", "server"]

@@ -27,6 +27,7 @@ from app.reply_mail import choices, followers, following, last_mails, muted_conv
 from app.reply_mail.follows import Follow, FollowedConversation, MailedRange
 from app.reply_mail.queueing import queue_next
 from app.settings import Settings
+from tests.support.mail_fixtures import confirmed, in_production, process
 from tests.support.mail_queue import list_queued, make_due
 from tests.support.people_without_http import (
     ARTICLE,
@@ -36,17 +37,7 @@ from tests.support.people_without_http import (
     id_in,
     post_comment,
 )
-from tests.support.reply_mail import (
-    DELAY,
-    QUARTER,
-    confirmed,
-    in_production,
-    pass_time,
-    process,
-    reply,
-    send_due,
-    waiting,
-)
+from tests.support.reply_mail import DELAY, QUARTER, pass_time, reply, send_due, waiting
 from tests.support.smtp import MailServer
 from tests.support.waiting import cancel_tasks, wait_until
 

@@ -27,6 +27,7 @@ from app.reply_mail import choices, muted_conversations, queueing
 from app.reply_mail.last_mails import LastMail
 from app.reply_mail.queueing import queue_next
 from app.settings import Settings
+from tests.support.mail_fixtures import KEY, PASSWORD, confirmed, in_production, process
 from tests.support.mail_queue import dump_database, list_queued, make_due, send_next
 from tests.support.people_without_http import (
     ARTICLE,
@@ -35,19 +36,7 @@ from tests.support.people_without_http import (
     hide_comment,
     post_comment,
 )
-from tests.support.reply_mail import (
-    DELAY,
-    KEY,
-    PASSWORD,
-    QUARTER,
-    confirmed,
-    in_production,
-    pass_time,
-    process,
-    reply,
-    send_due,
-    waiting,
-)
+from tests.support.reply_mail import DELAY, QUARTER, pass_time, reply, send_due, waiting
 from tests.support.serving import spawned
 from tests.support.smtp import MailServer
 from tests.support.waiting import cancel_tasks, wait_until
@@ -251,7 +240,7 @@ async def test_a_mail_leaves_out_what_became_needless(
 
 
 async def test_an_unconfirmed_address_gets_no_mail(parley: Parley, server: MailServer, bob: Viewer) -> None:
-    await accounts.sign_up(parley, "carol@example.com", "carol", PASSWORD)
+    await confirmed(parley, "carol")
     async with parley.database.transaction() as writing, writing.begin():
         await writing.execute(update(User).values(confirmed_at=None))
     await post_comment(parley, bob, "@carol, if that is you")

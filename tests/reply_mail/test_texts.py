@@ -16,17 +16,10 @@ from app.mail import emails
 from app.mail.mail_queue import Kind
 from app.reply_mail import choices, texts
 from app.settings import Settings
+from tests.support.mail_fixtures import HOST, PUBLIC_URL, confirmed, in_production, process
+from tests.support.mailbox import list_subjects
 from tests.support.people_without_http import ARTICLE, post_comment
-from tests.support.reply_mail import (
-    DELAY,
-    HOST,
-    PUBLIC_URL,
-    in_production,
-    pass_time,
-    process,
-    reply,
-    send_due,
-)
+from tests.support.reply_mail import DELAY, pass_time, reply, send_due
 from tests.support.smtp import MailServer, Received
 
 TITLE = "How to read a river"
@@ -163,9 +156,6 @@ def test_each_kind_of_bulk_mail_has_a_template() -> None:
 
 
 async def test_development_stores_the_mail_to_show_it(settings: Settings) -> None:
-    from tests.support.mailbox import list_subjects
-    from tests.support.reply_mail import confirmed
-
     async with process(settings) as parley:
         await confirmed(parley, "alice")
         bob = await confirmed(parley, "bob")

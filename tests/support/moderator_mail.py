@@ -15,9 +15,9 @@ from app.moderation.reports import Reason
 from app.moderator_mail import choices
 from app.moderator_mail.news import About, News
 from app.moderator_mail.queueing import queue_next
+from tests.support.mail_fixtures import confirmed
 from tests.support.mail_queue import send_next
 from tests.support.moderators import set_role
-from tests.support.reply_mail import confirmed
 
 DEFAULTS = {about: MailChoice.AT_ONCE if about is About.REPORT else MailChoice.NEVER for about in About}
 

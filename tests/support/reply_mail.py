@@ -1,56 +1,28 @@
-"""Mail about replies, in tests: people with confirmed addresses, a clock that is moved on, and all due mail sent."""
+"""Mail about replies, in tests: replies, a clock that is moved on, and all due mail sent."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
 
-from app.accounts import accounts
 from app.comments import posting
 from app.comments.comments import Comment
 from app.live.service import Parley
 from app.live.topics import Topic
 from app.live.viewers import Viewer
 from app.mail.mail_queue import Mail
-from app.models import LIVE_MODELS
 from app.moderator_mail.news import News
 from app.notifications.notifications import Notification
 from app.reply_mail.follows import Follow
 from app.reply_mail.last_mails import LastMail
 from app.reply_mail.queueing import queue_next
-from app.settings import Settings
 from tests.support.mail_queue import send_next
-from tests.support.people import email_of
 
-KEY = "a key that is long enough for production"
-PASSWORD = "rivers are never the same"  # not that of the demo, with which production does not start
-PUBLIC_URL = "https://talk.example.com"
 DELAY = timedelta(minutes=2)
 QUARTER = timedelta(minutes=15)
-HOST = "https://blog.example.com"
-
-
-def in_production(settings: Settings, smtp_url: str | None, **more: Any) -> Settings:
-    decided = {"environment": "production", "secret_key": KEY, "smtp_url": smtp_url, "public_url": PUBLIC_URL}
-    return settings.model_copy(update={**decided, "allowed_origins": frozenset({HOST}), **more})
-
-
-@asynccontextmanager
-async def process(settings: Settings) -> AsyncIterator[Parley]:
-    """A process. It queues and sends mail only when the test calls it."""
-    async with Parley(settings, LIVE_MODELS, listening=False) as parley:
-        yield parley
-
-
-async def confirmed(parley: Parley, name: str) -> Viewer:
-    """A person whose address is confirmed."""
-    user = await accounts.create_account(parley, email_of(name), name, PASSWORD)
-    return Viewer(user.id, user.username)
 
 
 async def reply(parley: Parley, author: Viewer, parent: Comment, body: str = "Indeed", **more: Any) -> Comment:
