@@ -1,7 +1,6 @@
 import { AUTH_DIALOG_WANTED, FOLLOW_MENU_WANTED } from "../core/events.js";
-import { fromTemplate } from "../core/template.js";
 import { ComponentView } from "../ui/component_view.js";
-import { isEscape } from "../ui/keys.js";
+import { Menu } from "../ui/menu.js";
 
 const URLS = { followed: "/api/followed_conversations", muted: "/api/muted_conversations" };
 const WORDS = { followed: "Following", muted: "Muted", usual: "Follow" };
@@ -10,7 +9,6 @@ const SAID = {
   muted: "We don't email you about this conversation.",
   usual: "We email you about replies and mentions only.",
 };
-const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 // A follower gets no email about what was read here. New comments are reported after a random time, because thousands
 // of followers may have the page open.
@@ -20,8 +18,7 @@ const MAX_READ_MS = 60_000; // shorter than the server waits before it sends mai
 
 /**
  * @typedef {{
- *   collection: Parley.Comments, page: any, menu: any, button: any, mails: any, readUpto: number, timer: any,
- *   onPress: any, onShow: any,
+ *   collection: Parley.Comments, page: any, menu: Menu, button: any, mails: any, readUpto: number, timer: any,
  * }} Fields
  */
 
@@ -34,16 +31,13 @@ export const FollowView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
   component: "follow",
   events: {
     "click .follow__item": "choose",
-    "keydown .follow__menu": "handleKey",
-    "focusout .follow__menu": "closeOnFocusOut",
   },
 
   initialize({ page }) {
-    this.menu = fromTemplate("follow-menu");
+    this.menu = new Menu("follow-menu");
     this.button = this.part("button");
     this.setMails(this.account.id === page.user?.id ? page.mails : null);
     this.readUpto = 0;
-    this.onPress = (event) => this.el.contains(event.target) || this.close();
     this.listenTo(this.account, "change:id", this.forget);
     this.listenTo(this.bus, FOLLOW_MENU_WANTED, this.want);
     this.listenTo(this.collection, "update", () =>
@@ -53,14 +47,14 @@ export const FollowView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
   },
 
   forget() {
-    this.close();
+    this.menu.close();
     this.setMails(null);
   },
 
   setMails(mails) {
     this.mails = mails;
     this.button.textContent = WORDS[mails ?? "usual"];
-    for (const item of this.items()) {
+    for (const item of this.menu.items()) {
       item.setAttribute("aria-checked", `${item.dataset.mails === mails}`);
     }
   },
@@ -74,17 +68,15 @@ export const FollowView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
         act,
       });
     }
-    const isOpen = this.menu.isConnected;
-    this.close();
+    const { isOpen } = this.menu;
+    this.menu.close();
     if (how === "open" || !isOpen) await this.open();
   },
 
   async open() {
-    this.el.append(this.menu);
-    this.button.setAttribute("aria-expanded", "true");
-    document.addEventListener("pointerdown", this.onPress);
+    this.menu.open(this.button);
     await this.attempt(() => this.readMails());
-    const items = this.items();
+    const items = this.menu.items();
     (items.find((item) => item.dataset.mails === this.mails) ?? items[0]).focus({
       preventScroll: true,
     });
@@ -112,7 +104,7 @@ export const FollowView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     const problem = await this.attempt(() => this.save(mails));
     if (problem) return;
     this.setMails(mails);
-    this.closeAndFocusButton();
+    this.menu.closeAndFocusButton();
     this.announce(SAID[mails]);
     if (mails === "followed") this.readLater(FIRST_READ_MS);
   },
@@ -143,40 +135,11 @@ export const FollowView = /** @type {ComponentWith<Fields>} */ (ComponentView).e
     } catch {}
   },
 
-  items() {
-    return Array.from(this.menu.querySelectorAll(".follow__item"));
-  },
-
   part(name) {
     return (
-      ComponentView.prototype.part.call(this, name) ?? this.menu.querySelector(`.follow__${name}`)
+      ComponentView.prototype.part.call(this, name) ??
+      this.menu.el.querySelector(`.follow__${name}`)
     );
-  },
-
-  handleKey(event) {
-    const items = this.items();
-    const at = items.indexOf(document.activeElement);
-    if (event.key in STEPS) items.at((at + STEPS[event.key]) % items.length).focus();
-    else if (event.key === "Home") items[0].focus();
-    else if (event.key === "End") items.at(-1).focus();
-    else if (isEscape(event)) this.closeAndFocusButton();
-    else return;
-    event.preventDefault();
-  },
-
-  closeAndFocusButton() {
-    this.close();
-    this.button.focus({ preventScroll: true });
-  },
-
-  closeOnFocusOut({ relatedTarget }) {
-    if (relatedTarget && !this.el.contains(relatedTarget)) this.close();
-  },
-
-  close() {
-    document.removeEventListener("pointerdown", this.onPress);
-    this.button.setAttribute("aria-expanded", "false");
-    this.menu.remove();
   },
 });
 

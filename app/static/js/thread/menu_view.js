@@ -4,18 +4,16 @@ import {
   MODERATION_DIALOG_WANTED,
   REPORT_DIALOG_WANTED,
 } from "../core/events.js";
-import { fromTemplate } from "../core/template.js";
 import { copyText } from "../ui/clipboard.js";
 import { ComponentView } from "../ui/component_view.js";
-import { isEscape } from "../ui/keys.js";
+import { Menu } from "../ui/menu.js";
 
 const ABOUT_AUTHOR = ["mute", "block", "appoint"];
 const OWNER_ACTS = ["appoint", "erase"];
 const COPY_LINK = "Copy link";
 const COPIED_MS = 1_200; // how long "Link copied" is shown
-const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
-/** @typedef {{ menu: any, button: any, onPress: any }} Fields */
+/** @typedef {{ menu: Menu }} Fields */
 
 /**
  * The menu of a comment. Everybody can copy its link, and report another person's comment or mute its author.
@@ -26,35 +24,30 @@ const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).extend({
   events: {
     "click .menu__item": "choose",
-    "keydown .menu": "handleKey",
-    "focusout .menu": "closeOnFocusOut",
   },
 
   initialize() {
-    this.menu = fromTemplate("menu");
-    this.button = null;
-    this.onPress = (event) => this.isOutside(event.target) && this.close();
-    this.listenTo(this.account, "change", () => this.close());
+    this.menu = new Menu("menu");
+    this.listenTo(this.account, "change", () => this.menu.close());
     this.listenTo(this.bus, MENU_WANTED, this.openOrClose);
   },
 
   openOrClose(button, how) {
-    const isOpen = this.button === button && this.menu.isConnected;
-    this.close();
+    const isOpen = this.menu.button === button && this.menu.isOpen;
+    this.menu.close();
     if (how === "open" || !isOpen) this.open(button);
   },
 
   open(button) {
     const comment = this.commentAt(button);
     if (!comment) return;
-    this.button = button;
-    this.menu.querySelector(".menu__address")?.remove();
-    for (const item of this.menu.children) item.hidden = !this.offers(item.dataset.act, comment);
-    button.setAttribute("aria-expanded", "true");
-    button.after(this.menu);
-    document.addEventListener("pointerdown", this.onPress);
-    this.items()[0].focus({ preventScroll: true });
-    this.menu.scrollIntoView({ block: "nearest" });
+    const { el } = this.menu;
+    el.querySelector(".menu__address")?.remove();
+    for (const item of el.querySelectorAll(".menu__item"))
+      item.hidden = !this.offers(item.dataset.act, comment);
+    this.menu.open(button);
+    this.menu.items()[0].focus({ preventScroll: true });
+    el.scrollIntoView({ block: "nearest" });
   },
 
   offers(act, comment) {
@@ -72,15 +65,10 @@ export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
     return this.collection.get(part.closest("[data-comment-id]")?.dataset.commentId);
   },
 
-  items() {
-    return Array.from(this.menu.querySelectorAll(".menu__item")).filter((item) => !item.hidden);
-  },
-
   choose({ delegateTarget: item }) {
-    const comment = this.commentAt(this.button);
+    const comment = this.commentAt(this.menu.button);
     if (item.dataset.act === "link") return this.copyLink(item);
-    this.close();
-    this.button.focus({ preventScroll: true }); // a dialog gives the focus back to it
+    this.menu.closeAndFocusButton(); // a dialog gives the focus back to the button
     if (comment) this.perform(item.dataset.act, comment);
   },
 
@@ -94,16 +82,14 @@ export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
 
   // The menu stays open until it has shown the result.
   async copyLink(item) {
-    const address = addressOf(
-      this.button.closest("[data-comment-id]").querySelector(".comment__link"),
-    );
-    const { button } = this;
+    const { button } = this.menu;
+    const address = addressOf(button.closest("[data-comment-id]").querySelector(".comment__link"));
     if (!(await copyText(address))) return this.showLink(item, address);
     this.announce("Link copied.");
     item.textContent = "Link copied";
     setTimeout(() => {
       item.textContent = COPY_LINK;
-      if (this.button === button && this.menu.contains(item)) this.closeAfterCopy();
+      if (this.menu.button === button && this.menu.isOpen) this.closeAfterCopy();
     }, COPIED_MS);
   },
 
@@ -118,8 +104,8 @@ export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
   },
 
   closeAfterCopy() {
-    if (this.menu.contains(document.activeElement)) this.closeAndFocusButton();
-    else this.close();
+    if (this.menu.el.contains(document.activeElement)) this.menu.closeAndFocusButton();
+    else this.menu.close();
   },
 
   report(comment) {
@@ -127,37 +113,6 @@ export const MenuView = /** @type {ComponentWith<Fields>} */ (ComponentView).ext
       this.offers("report", comment) && this.bus.trigger(REPORT_DIALOG_WANTED, comment);
     if (this.account.isSignedIn()) act();
     else this.bus.trigger(AUTH_DIALOG_WANTED, "signin", { to: "report this comment", act });
-  },
-
-  handleKey(event) {
-    const items = this.items();
-    const at = items.indexOf(document.activeElement);
-    if (event.key in STEPS) items.at((at + STEPS[event.key]) % items.length).focus();
-    else if (event.key === "Home") items[0].focus();
-    else if (event.key === "End") items.at(-1).focus();
-    else if (isEscape(event)) this.closeAndFocusButton();
-    else return;
-    event.preventDefault();
-  },
-
-  closeAndFocusButton() {
-    this.close();
-    this.button.focus({ preventScroll: true });
-  },
-
-  // The Tab key moves the focus out of the menu.
-  closeOnFocusOut({ relatedTarget }) {
-    if (relatedTarget && this.isOutside(relatedTarget)) this.close();
-  },
-
-  isOutside(element) {
-    return !this.menu.contains(element) && !this.button.contains(element);
-  },
-
-  close() {
-    document.removeEventListener("pointerdown", this.onPress);
-    this.button?.setAttribute("aria-expanded", "false");
-    this.menu.remove();
   },
 });
 
