@@ -72,7 +72,7 @@ def _finding(name: str, channel: str, error: str, took: float) -> Finding:
 
 @dataclass
 class _Echo:
-    """Waits for the message that the doctor itself has published, and ignores all others."""
+    """Waits for the message that the doctor has published, and ignores all others."""
 
     text: str
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,11 +89,12 @@ async def _deliver(where: Callable[[], Awaitable[str | None]], name: str, text: 
     Other processes ignore the message: it is a hint of a topic that has no feed, or the end of an unknown process.
     """
     echo = _Echo(text)
-    pubsub = PubSub(where)
-    channel = pubsub.open_channel(name, echo.receive, echo.subscribed.set, max_queued=1)
+    sender, receiver = PubSub(where), PubSub(where)
+    channel = sender.open_channel(name, echo.receive, echo.subscribed.set, max_queued=1, outlasts_breaks=True)
+    receiver.open_channel(name, echo.receive, echo.subscribed.set, max_queued=1)
     async with Tasks() as tasks:
-        tasks.start(pubsub.keep_listening())
-        tasks.start(pubsub.keep_publishing())
+        tasks.start(receiver.keep_listening())
+        tasks.start(sender.keep_publishing())
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await echo.subscribed.wait()
@@ -101,5 +102,5 @@ async def _deliver(where: Callable[[], Awaitable[str | None]], name: str, text: 
                 channel.publish(text)
                 await echo.arrived.wait()
         except TimeoutError:
-            return pubsub.last_error or f"no answer in {TIMEOUT_SECONDS:g} s", 0
+            return receiver.last_error or sender.last_error or f"no answer in {TIMEOUT_SECONDS:g} s", 0
     return "", time.monotonic() - began

@@ -39,7 +39,8 @@ class Gid:
         shape = _SHAPE.fullmatch(text) if len(text) <= MAX_LENGTH else None
         if not shape:
             raise BadGid(f"not a gid://{APP}/<Model>/<id>: {text[:80]!r}")
-        return cls(shape["model"], shape["id"], dict(parse_qsl(shape["params"] or "", keep_blank_values=True)))
+        params = shape["params"]
+        return cls(shape["model"], shape["id"], dict(parse_qsl(params, keep_blank_values=True)) if params else {})
 
     def __str__(self) -> str:
         query = f"?{urlencode(self.params)}" if self.params else ""

@@ -96,7 +96,8 @@ class Channel:
         self.received += 1
         if sent_at := self._sent_at.pop(text, None):
             self.lags.add(time.monotonic() - sent_at)
-        self._on_message(text)
+        else:
+            self._on_message(text)
 
 
 class PubSub:
@@ -124,7 +125,8 @@ class PubSub:
         max_queued: int,
         outlasts_breaks: bool = False,
     ) -> Channel:
-        """A channel for texts. `on_message` gets those of every process, including this one.
+        """A channel for texts. `on_message` gets those of other processes, and some of this process's own: those whose
+        travel time is not measured.
 
         `on_resync` is called if messages may have been lost. At most `max_queued` messages wait to be sent; past that
         the oldest is dropped. While Redis is unavailable, messages wait if they are to outlast breaks. Otherwise they

@@ -78,7 +78,8 @@ class Feed:
     def hint(self, seq: int) -> None:
         """Read the topic soon, unless it knows the change at `seq`, or the current read began after a hint of it.
 
-        A process receives the hint of its own write twice, directly and from Redis, and often reads already.
+        A process often reads already when a hint arrives, and may receive the hint of its own write twice, directly and
+        from Redis.
         """
         if seq > max(self._hinted_seq, self.head or 0):
             self._hinted_seq = seq
