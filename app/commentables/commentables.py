@@ -7,9 +7,9 @@ counts its comments.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -43,6 +43,18 @@ class HostPage:
 
     url: str
     title: str = ""
+
+
+@dataclass
+class Conversation:
+    """A commentable in a transaction of plain statements."""
+
+    id: UUID
+    comments_count: int
+    seq: int = 0  # 0: it has no row yet
+    title: str = ""
+    locked: bool = False
+    url: str = ""
 
 
 class Commentable(Live, Base):
@@ -97,18 +109,18 @@ async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentab
     return {topic: found.get(topic) or _blank(topic, counts[topic]) for topic in wanted}
 
 
-def read_together(connection: Connection, topics: Iterable[Topic]) -> dict[Topic, Commentable]:
+def read_together(connection: Connection, topics: Iterable[Topic]) -> dict[Topic, Conversation]:
     """Like `of`, in a transaction of plain statements. `store_together` stores changes of these commentables."""
-    wanted = list(topics)
-    rows = connection.execute(_FIND, {"ids": pad([id_of(topic) for topic in wanted])})
-    found = {row.place: row for row in (Commentable(**values) for values in rows.mappings())}
-    if missing := [topic for topic in wanted if topic not in found]:
+    wanted = {id_of(topic): topic for topic in topics}
+    rows = connection.execute(_FIND, {"ids": pad(list(wanted))})
+    found = {wanted[row.id]: Conversation(*row) for row in rows}
+    if missing := [topic for topic in wanted.values() if topic not in found]:
         counts = {row[0]: row[1] for row in connection.execute(_counting(missing))}
-        found |= {topic: _blank(topic, counts.get(str(topic), 0)) for topic in missing}
+        found |= {topic: Conversation(id_of(topic), counts.get(str(topic), 0)) for topic in missing}
     return found
 
 
-def count_new(commentable: Commentable, author: Viewer, page: HostPage | None) -> None:
+def count_new(commentable: Conversation, author: Viewer, page: HostPage | None) -> None:
     """Count a new comment, which was written in this page. Raises Forbidden if the conversation is locked and the
     author is not a moderator."""
     if commentable.locked and not author.moderator:
@@ -118,22 +130,24 @@ def count_new(commentable: Commentable, author: Viewer, page: HostPage | None) -
         commentable.url, commentable.title = page.url, commentable.title or page.title
 
 
-def store_together(write: GroupWrite, changed: Iterable[Commentable]) -> None:
+def store_together(write: GroupWrite, changed: Mapping[Topic, Conversation]) -> None:
     """Store these commentables of `read_together`, which was called under the lock."""
     known = []
-    for each in changed:
+    for topic, each in changed.items():
         if each.seq:
-            last = write.change(Commentable, each.id, each.place.about)
+            last = write.change(Commentable, each.id, topic.about)
             known.append(
                 {"row": each.id, "number": each.comments_count, "name": each.title, "at": each.url, "last": last}
             )
         else:
-            write.create(each)
+            write.create(Commentable(topic=str(topic.about), **asdict(each)))
     if known:
         write.connection.execute(_STORE, known)
 
 
-_FIND = select(*Commentable.__table__.columns).where(Commentable.id.in_(bindparam("ids", expanding=True)))
+_FIND = select(*(getattr(Commentable, each.name) for each in fields(Conversation))).where(
+    Commentable.id.in_(bindparam("ids", expanding=True))
+)
 _STORE = (
     update(Commentable)
     .where(Commentable.id == bindparam("row"))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -150,8 +150,8 @@ class Comment(Live, Base):
 
     def store_rendering(self, rendering: Rendering) -> None:
         """Store the rendering of the text."""
-        self.html, self.html_key = rendering.html, markdown.key(self.body)
-        self.mentioned = list(rendering.mentioned)
+        for name, value in rendered_columns(self.body, rendering).items():
+            setattr(self, name, value)
 
     def shown(self) -> tuple[str, bool]:
         """(the text as HTML, whether it is plain).
@@ -177,6 +177,11 @@ class Comment(Live, Base):
     def tombstone(self) -> Tombstone | Removed:
         tombstone = super().tombstone()
         return {**tombstone, "removed_by": Remover.MODERATOR} if self.remover is Remover.MODERATOR else tombstone
+
+
+def rendered_columns(body: str, rendering: Rendering) -> dict[str, Any]:
+    """The columns that store the rendering of this text."""
+    return {"html": rendering.html, "html_key": markdown.key(body), "mentioned": list(rendering.mentioned)}
 
 
 # `Comment.counts`, in a query.

@@ -22,8 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import logs
 from app.accounts.logins import lock_active_users
 from app.commentables import commentables
-from app.commentables.commentables import Commentable, HostPage
-from app.comments.comments import COMMENT, MAX_DEPTH, Comment, is_there_for, read_body
+from app.commentables.commentables import Conversation, HostPage
+from app.comments.comments import COMMENT, MAX_DEPTH, Comment, is_there_for, read_body, rendered_columns
 from app.database import Reading, pad
 from app.errors import Conflict, Invalid, Refusal, SignInFirst
 from app.live.service import Parley
@@ -108,11 +108,9 @@ async def _draft(
     written = await read_body(parley, body)
     recipients = await notifications.find_recipients(parley, author, written.mentioned, parent_author_id)
     now = datetime.now(UTC)
-    comment = Comment(
-        id=id, topic=str(topic), user_id=author.user_id, parent_id=parent_id, likes_count=0, created_at=now,
-        updated_at=now,
-    )  # fmt: skip
-    comment.write(body, written.rendering)
+    own = {"id": id, "topic": str(topic), "user_id": author.user_id, "parent_id": parent_id, "body": body}
+    times = {"created_at": now, "updated_at": now}
+    comment = Comment.plain(_BLANK | own | times | rendered_columns(body, written.rendering))
     return Draft(comment, author, topic, page, recipients, notifications.mail_due_at(parley))
 
 
@@ -144,13 +142,13 @@ def _store(write: GroupWrite, drafts: Sequence[Draft]) -> list[bool | Refusal]:
             if is_new:
                 _complete(draft, bylines.get(draft.author), conversations[draft.topic], known)
                 write.create(comment)
-                comment.content_seq = comment.seq
+                vars(comment).update(content_seq=comment.seq)
                 known[comment.id] = comment
                 stored.append(draft)
             outcomes.append(is_new)
         except Refusal as refusal:
             outcomes.append(refusal)
-    commentables.store_together(write, [conversations[topic] for topic in dict.fromkeys(each.topic for each in stored)])
+    commentables.store_together(write, {draft.topic: conversations[draft.topic] for draft in stored})
     for new in notifications.find_new(
         write.connection, [draft.cause for draft in stored if draft.recipients], conversations
     ):
@@ -158,7 +156,7 @@ def _store(write: GroupWrite, drafts: Sequence[Draft]) -> list[bool | Refusal]:
     return outcomes
 
 
-def _complete(draft: Draft, byline: Any, conversation: Commentable, known: Mapping[UUID, Any]) -> None:
+def _complete(draft: Draft, byline: Any, conversation: Conversation, known: Mapping[UUID, Any]) -> None:
     """Set what depends on other rows, and count the comment. Raises what `post` does."""
     comment = draft.comment
     if byline is None:
@@ -167,9 +165,11 @@ def _complete(draft: Draft, byline: Any, conversation: Commentable, known: Mappi
     if comment.parent_id and not (parent and parent.topic == comment.topic and is_there_for(draft.author, parent)):
         raise Invalid("parent_id", "This comment no longer exists.")
     commentables.count_new(conversation, draft.author, draft.page)
-    comment.path = [*parent.path, str(parent.id)][:MAX_DEPTH] if parent else []
-    comment.username, comment.author_role = byline.username, byline.role
+    path = [*parent.path, str(parent.id)][:MAX_DEPTH] if parent else []
+    vars(comment).update(path=path, username=byline.username, author_role=byline.role)
 
+
+_BLANK = {**dict.fromkeys(Comment.__table__.columns.keys()), "likes_count": 0, "likes_pending": 0}
 
 # The columns of a comment that `_complete` reads.
 _FIND = select(

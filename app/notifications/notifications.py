@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
 from app.commentables import commentables
-from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, Commentable
+from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, Commentable, Conversation
 from app.comments import excerpts
 from app.comments.mentions import MAX_MENTIONS
 from app.database import Base, Instant, Reading, Writing, pad
@@ -184,7 +184,7 @@ async def notify(write: Write, cause: Cause) -> None:
 def find_new(
     connection: Connection,
     causes: Sequence[Cause],
-    conversations: Mapping[Topic, Commentable],
+    conversations: Mapping[Topic, Commentable | Conversation],
     already: Collection[UUID] = (),
 ) -> list[Notification]:
     """The notifications to create: for the active accounts among the recipients, except `already`, within the limits.
@@ -208,7 +208,7 @@ def find_new(
     return new
 
 
-def _new(user_id: UUID, cause: Cause, commentable: Commentable, now: datetime) -> Notification:
+def _new(user_id: UUID, cause: Cause, commentable: Commentable | Conversation, now: datetime) -> Notification:
     return Notification(
         id=id_of(user_id, cause.comment_id), topic=str(Topic.account(user_id)), user_id=user_id,
         kind=cause.recipients[user_id], comment_id=cause.comment_id, place=str(cause.place), title=commentable.title,

@@ -183,10 +183,7 @@ def _columns(live: LiveModel) -> Mapping[str, Any]:
 
 
 def _row(live: LiveModel, values: Iterable[Any]) -> Live:
-    """The row of these values. The attributes of a mapped class read `__dict__`; the ORM takes longer to fill it."""
-    row = live.model.__new__(live.model)
-    row.__dict__.update(zip(_columns(live), values, strict=True))
-    return row
+    return live.model.plain(zip(_columns(live), values, strict=True))
 
 
 def _frame(shows: bool, model: Mapping[str, Any]) -> Frame:

@@ -52,8 +52,8 @@ class GroupWrite:
 
     def create(self, row: Live) -> None:
         """Store this row, with `finish`. The rows of a model must have the same attributes set."""
-        row.before_change()
-        row.seq = row.created_seq = self.change(type(row), row.id, Topic.parse(row.topic))
+        seq = self.change(type(row), row.id, Topic.parse(row.topic))
+        vars(row).update(seq=seq, created_seq=seq)  # no session stores it, so the ORM need not know
         self.created.append(row)
         self.add([row])
 
@@ -69,5 +69,5 @@ class GroupWrite:
             return
         for model, rows in self._rows.items():
             columns = [name for name in vars(rows[0]) if name in inspect(model).columns]
-            self.connection.execute(insert(model), [{name: getattr(row, name) for name in columns} for row in rows])
+            self.connection.execute(insert(model), [{name: vars(row)[name] for name in columns} for row in rows])
         set_counters(self.connection, {topic: seq for topic, seq in self._seqs.items() if seq != self._taken[topic]})
