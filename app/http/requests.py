@@ -88,22 +88,25 @@ async def read_body(request: Request, media: str = "application/json", most: int
     """The body, of this media type and with at most this many bytes. Raises Problem 400, 408, 413, 415."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
         raise Problem(415, f"Send {media}.", headers={"Accept": media})
-    too_large = Problem(413, f"Too large: the limit is {most:,} bytes.")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most:
-        raise too_large
+        raise _too_large(most)
     body = b""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             async for part in request.stream():
                 body += part
                 if len(body) > most:
-                    raise too_large
+                    raise _too_large(most)
     except TimeoutError:
         raise Problem(408, "The request did not arrive in time.", headers={"Connection": "close"}) from None
     except ClientDisconnect:
         raise Problem(400, "The request ended too early.") from None
     return body
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, f"Too large: the limit is {most:,} bytes.")
 
 
 def _parse(body: bytes) -> Any:

@@ -34,19 +34,19 @@ class Signer:
 
     def open(self, signed: str, purpose: str, seconds: int) -> Gid:
         """Raises BadGid unless Parley signed it for this purpose, at most `seconds` ago."""
-        text, signed_at = self._verified(signed, purpose)
+        gid, signed_at = self._verified(signed, purpose)
         # The library rejects a time in the future, but another machine of ours may have a clock that is ahead.
         if not -MAX_CLOCK_SKEW_SECONDS <= self._clock.get_timestamp() - signed_at <= seconds:
             raise BadGid("not signed in this time")
-        return Gid.parse(text)
+        return gid
 
-    def _verify(self, signed: str, purpose: str) -> tuple[str, float]:
-        """(the signed text, the time of its signature). Raises BadGid, which is not cached."""
+    def _verify(self, signed: str, purpose: str) -> tuple[Gid, float]:
+        """(the signed gid, the time of its signature). Raises BadGid, which is not cached."""
         try:
             text, signed_at = self._serializer(purpose).loads(signed, return_timestamp=True)
         except BadData:
             raise BadGid("not signed by us") from None
-        return text if isinstance(text, str) else "", signed_at.timestamp()
+        return Gid.parse(text if isinstance(text, str) else ""), signed_at.timestamp()
 
     def signatures(self, text: str, purpose: str) -> list[str]:
         """One signature with each key, so that a process which has only one of the keys can verify the text."""
