@@ -249,15 +249,6 @@ class Database:
             await asyncio.to_thread(threads.close)
 
 
-def pad(values: list[R]) -> list[R]:
-    """The values for an `IN`, with the last one repeated up to a power of two of them.
-
-    PostgreSQL prepares a statement for each length, so there must be few lengths.
-    """
-    missing = (1 << (len(values) - 1).bit_length()) - len(values) if values else 0
-    return values + values[-1:] * missing
-
-
 def is_lock_timeout(error: DBAPIError) -> bool:
     """Whether a statement has waited longer for a lock than PostgreSQL's `lock_timeout`."""
     return getattr(error.orig, "sqlstate", None) == "55P03"

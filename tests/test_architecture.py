@@ -30,7 +30,10 @@ LAYERS = (
     ("app.models", "app.maintenance", "app.errors", "app.mail", "app.webhooks", *FEATURES),
     ("app.live",),
     ("app.text", "app.embedded_ipv4"),
-    ("app.database", "app.sqlite", "app.bounded_http", "app.worker_metrics", "app.redis.client", "app.redis.embedded"),
+    (
+        "app.among", "app.database", "app.sqlite", "app.bounded_http", "app.worker_metrics", "app.redis.client",
+        "app.redis.embedded",
+    ),
     ("app.logs",),
     ("app.settings",),
     ("app.redis",),
@@ -40,7 +43,9 @@ LAYERS = (
 OWNERS = {
     "redis": ("app.redis.client",),
     "sse_starlette": ("app.http.sse_response",),
-    "sqlalchemy": ("app.database", "app.sqlite", "app.live", "migrations", "app.mail", "app.webhooks", *FEATURES),
+    "sqlalchemy": (
+        "app.database", "app.among", "app.sqlite", "app.live", "migrations", "app.mail", "app.webhooks", *FEATURES,
+    ),
     "alembic": ("app.database", "migrations"),
     "aiosqlite": ("app.sqlite",),
     "asyncpg": (),

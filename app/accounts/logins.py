@@ -42,7 +42,8 @@ from app import logs
 from app.accounts import login_throttle, reauthentication
 from app.accounts.passwords import verify_password
 from app.accounts.user import MAX_ADDRESS_LENGTH, MODERATING, User, user_at
-from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line, pad
+from app.among import among
+from app.database import DATABASE_ERRORS, Base, Instant, Reading, one_line
 from app.errors import Forbidden, Missing, SignInFirst
 from app.live.gids import Gid
 from app.live.model import Live, LiveModel, is_account
@@ -258,7 +259,7 @@ async def viewer_of(reading: Reading, login_id: UUID) -> tuple[Viewer, datetime]
 
 async def viewers_of(connection: AsyncConnection, login_ids: list[UUID]) -> list[tuple[Viewer, datetime] | LoginEnded]:
     """For each login what `viewer_of` returns or raises, in one statement for all."""
-    found = {row.id: row for row in await connection.execute(_VIEWERS, {"ids": pad(login_ids)})}
+    found = {row.id: row for row in await connection.execute(_VIEWERS, {"ids": login_ids})}
     return [_viewer_from(found.get(login_id)) for login_id in login_ids]
 
 
@@ -279,7 +280,7 @@ _VIEWERS = (
         User.username, User.role,
     )
     .join(User, Login.user_id == User.id)
-    .where(Login.id.in_(bindparam("ids", expanding=True)))
+    .where(among(Login.id, "ids"))
 )  # fmt: skip
 
 
@@ -312,8 +313,8 @@ def lock_active_users(connection: Connection, viewers: Iterable[Viewer]) -> dict
 
 def _asked(viewers: list[Viewer]) -> dict[str, Any]:
     return {
-        "people": pad([viewer.user_id for viewer in viewers]),
-        "logins": pad([viewer.login_id for viewer in viewers if viewer.login_id]),
+        "people": [viewer.user_id for viewer in viewers],
+        "logins": [viewer.login_id for viewer in viewers if viewer.login_id],
         "now": datetime.now(UTC),
     }
 
@@ -325,12 +326,12 @@ _ACTIVE = (
         Login,
         and_(
             Login.user_id == User.id,
-            Login.id.in_(bindparam("logins", expanding=True)),
+            among(Login.id, "logins"),
             Login.deleted_at.is_(None),
             or_(Login.expires_at.is_(None), Login.expires_at > bindparam("now", type_=Instant)),
         ),
     )
-    .where(User.id.in_(bindparam("people", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None))
+    .where(among(User.id, "people"), User.deleted_at.is_(None), User.blocked_at.is_(None))
     .order_by(User.id)
     .with_for_update(read=True, key_share=True, of=User)
 )

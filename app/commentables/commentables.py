@@ -17,7 +17,8 @@ from pydantic import Field
 from sqlalchemy import Connection, Select, String, bindparam, column, func, select, table, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base, Reading, pad
+from app.among import among
+from app.database import Base, Reading
 from app.errors import Forbidden
 from app.live.cursors import write_cursor
 from app.live.model import Count, Live, LiveModel, Tombstone, is_about, render_as
@@ -112,7 +113,7 @@ async def of(reading: Reading, topics: Iterable[Topic]) -> dict[Topic, Commentab
 def read_together(connection: Connection, topics: Iterable[Topic]) -> dict[Topic, Conversation]:
     """Like `of`, in a transaction of plain statements. `store_together` stores changes of these commentables."""
     wanted = {id_of(topic): topic for topic in topics}
-    rows = connection.execute(_FIND, {"ids": pad(list(wanted))})
+    rows = connection.execute(_FIND, {"ids": wanted})
     found = {wanted[row.id]: Conversation(*row) for row in rows}
     if missing := [topic for topic in wanted.values() if topic not in found]:
         counts = {row[0]: row[1] for row in connection.execute(_counting(missing))}
@@ -145,9 +146,7 @@ def store_together(write: GroupWrite, changed: Mapping[Topic, Conversation]) -> 
         write.connection.execute(_STORE, known)
 
 
-_FIND = select(*(getattr(Commentable, each.name) for each in fields(Conversation))).where(
-    Commentable.id.in_(bindparam("ids", expanding=True))
-)
+_FIND = select(*(getattr(Commentable, each.name) for each in fields(Conversation))).where(among(Commentable.id, "ids"))
 _STORE = (
     update(Commentable)
     .where(Commentable.id == bindparam("row"))

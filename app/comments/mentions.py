@@ -10,18 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts.user import User, username_key
+from app.among import among
 from app.comments import markdown
 from app.comments.markdown import Rendering
 from app.comments.markdown.mention_syntax import candidates
-from app.database import pad
 from app.live.service import Parley
 
 MAX_MENTIONS = 10  # people that one text can mention; further names are text
-MAX_KEYS = 4_096  # in one query; PostgreSQL allows 32,767 parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,13 @@ async def find(parley: Parley, text: str) -> dict[str, UUID]:
 
 async def _read_accounts(connection: AsyncConnection, texts: list[set[str]]) -> list[Mapping[str, UUID]]:
     """The accounts that have any of these keys: the same result for each text."""
-    keys = sorted(set().union(*texts))
-    found: dict[str, UUID] = {}
-    for start in range(0, len(keys), MAX_KEYS):
-        rows = await connection.execute(_ACCOUNTS, {"keys": pad(keys[start : start + MAX_KEYS])})
-        found |= {row.username_key: row.id for row in rows}
+    rows = await connection.execute(_ACCOUNTS, {"keys": set().union(*texts)})
+    found = {row.username_key: row.id for row in rows}
     return [found] * len(texts)
 
 
 _ACCOUNTS = select(User.username_key, User.id).where(
-    User.username_key.in_(bindparam("keys", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None)
+    among(User.username_key, "keys"), User.deleted_at.is_(None), User.blocked_at.is_(None)
 )
 
 

@@ -15,16 +15,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import logs
 from app.accounts.logins import lock_active_users
+from app.among import among
 from app.commentables import commentables
 from app.commentables.commentables import Conversation, HostPage
 from app.comments.comments import COMMENT, MAX_DEPTH, Comment, is_there_for, read_body, rendered_columns
-from app.database import Reading, pad
+from app.database import Reading
 from app.errors import Conflict, Invalid, Refusal, SignInFirst
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -116,7 +117,7 @@ async def _draft(
 
 async def _read_authors(connection: AsyncConnection, ids: list[UUID]) -> list[UUID | None]:
     """The author of each of these comments; None if there is no such comment."""
-    rows = await connection.execute(select(Comment.id, Comment.user_id).where(Comment.id.in_(pad(ids))))
+    rows = await connection.execute(select(Comment.id, Comment.user_id).where(among(Comment.id, values=ids)))
     found: dict[UUID, UUID | None] = {row.id: row.user_id for row in rows}
     return [found.get(id_) for id_ in ids]
 
@@ -132,7 +133,7 @@ def _store(write: GroupWrite, drafts: Sequence[Draft]) -> list[bool | Refusal]:
     bylines = lock_active_users(write.connection, [draft.author for draft in drafts])
     conversations = commentables.read_together(write.connection, topics)
     ids = [id for draft in drafts for id in (draft.comment.id, draft.comment.parent_id) if id]
-    known: dict[UUID, Any] = {row.id: row for row in write.connection.execute(_FIND, {"ids": pad(ids)})}
+    known: dict[UUID, Any] = {row.id: row for row in write.connection.execute(_FIND, {"ids": ids})}
     stored: list[Draft] = []
     outcomes: list[bool | Refusal] = []
     for draft in drafts:
@@ -174,4 +175,4 @@ _BLANK = {**dict.fromkeys(Comment.__table__.columns.keys()), "likes_count": 0, "
 # The columns of a comment that `_complete` reads.
 _FIND = select(
     Comment.id, Comment.topic, Comment.user_id.label("author_id"), Comment.path, Comment.deleted_at, Comment.hidden_at
-).where(Comment.id.in_(bindparam("ids", expanding=True)))
+).where(among(Comment.id, "ids"))

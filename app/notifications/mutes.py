@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, ForeignKey, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, ForeignKey, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import User
+from app.among import among
 from app.database import Base, Instant, Reading, Writing
 from app.errors import Forbidden, Invalid, Missing, SignInFirst
 from app.live.service import Parley
@@ -75,13 +76,11 @@ def find_muting(
     connection: Connection, authors: Iterable[UUID | None], people: Iterable[UUID]
 ) -> set[tuple[UUID, UUID]]:
     """(a person, an author whom this person has muted), for all pairs of these."""
-    found = connection.execute(_BETWEEN, {"authors": list(authors), "people": list(people)})
+    found = connection.execute(_BETWEEN, {"authors": authors, "people": people})
     return {(row.user_id, row.muted_id) for row in found}
 
 
-_BETWEEN = select(Mute.user_id, Mute.muted_id).where(
-    Mute.muted_id.in_(bindparam("authors", expanding=True)), Mute.user_id.in_(bindparam("people", expanding=True))
-)
+_BETWEEN = select(Mute.user_id, Mute.muted_id).where(among(Mute.muted_id, "authors"), among(Mute.user_id, "people"))
 
 
 async def clean_up_account(writing: Writing, user_id: UUID) -> None:

@@ -25,11 +25,12 @@ from sqlalchemy import Connection, Index, String, bindparam, func, select, text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.user import MAX_USERNAME_LENGTH, User
+from app.among import among
 from app.commentables import commentables
 from app.commentables.commentables import MAX_TITLE_LENGTH, MAX_URL, Commentable, Conversation
 from app.comments import excerpts
 from app.comments.mentions import MAX_MENTIONS
-from app.database import Base, Instant, Reading, Writing, pad
+from app.database import Base, Instant, Reading, Writing
 from app.live.model import MAX_TOPIC_LENGTH, Live, LiveModel, Tombstone, is_account, render_as, to_its_author
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -192,8 +193,8 @@ def find_new(
     if not causes:
         return []
     now, new = datetime.now(UTC), []
-    people = pad(list({id_ for cause in causes for id_ in cause.recipients}))
-    actors = pad(list({cause.author.user_id for cause in causes}))
+    people = {id_ for cause in causes for id_ in cause.recipients}
+    actors = {cause.author.user_id for cause in causes}
     there = set(connection.scalars(_ACTIVE, {"people": people})) - set(already)
     muting = mutes.find_muting(connection, actors, people)
     made: defaultdict[UUID | None, Counter[UUID]] = defaultdict(Counter)
@@ -227,13 +228,11 @@ def _within_limits(made: Mapping[UUID, int], wanted: list[UUID]) -> list[UUID]:
     return allowed[: max(0, MAX_FROM_ONE - sum(made.values()))]
 
 
-_ACTIVE = select(User.id).where(
-    User.id.in_(bindparam("people", expanding=True)), User.deleted_at.is_(None), User.blocked_at.is_(None)
-)
+_ACTIVE = select(User.id).where(among(User.id, "people"), User.deleted_at.is_(None), User.blocked_at.is_(None))
 _MADE = (
     select(Notification.actor_id, Notification.user_id, func.count().label("number"))
     .where(
-        Notification.actor_id.in_(bindparam("actors", expanding=True)),
+        among(Notification.actor_id, "actors"),
         Notification.created_at > bindparam("since", type_=Instant),
     )
     .group_by(Notification.actor_id, Notification.user_id)

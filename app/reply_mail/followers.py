@@ -25,8 +25,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, SQLColumnExpression, exists, func, select, update
 
 from app.accounts.user import MailChoice, User
+from app.among import among
 from app.comments.comments import SHOWN_TO_ALL, Comment
-from app.database import Reading, Writing, pad
+from app.database import Reading, Writing
 from app.live.service import Parley
 from app.live.write.sequences import Counter
 from app.mail import mail_queue
@@ -100,7 +101,7 @@ async def _wake_batch(writing: Writing, place: str, seq: int, since: datetime, d
     for choice in MailChoice:
         if ids := [row.id for row in found if choice_of(row, FOLLOWED) is choice]:
             values = {"waiting_since": since, "mail_due_at": due[choice]} if choice in due else {"decided_seq": seq}
-            theirs = (Follow.place == place, Follow.user_id.in_(pad(ids)))
+            theirs = (Follow.place == place, among(Follow.user_id, values=ids))
             await writing.execute(update(Follow).where(*theirs).values(values))
     return bool(found)
 
@@ -161,7 +162,7 @@ async def queue_together(parley: Parley, place: str) -> bool:
             return False
         last = await last_mails.lock(writing, place, ids)
         mailed: list[UUID] = []
-        for waiting in await read_waiting(writing, Follow.place == place, Follow.user_id.in_(pad(ids))):
+        for waiting in await read_waiting(writing, Follow.place == place, among(Follow.user_id, values=ids)):
             follow = waiting.follow
             if waiting.wanted and (at := next_mail_at(now, last[follow.user_id])) > now:
                 follow.mail_due_at = at

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from app.accounts import accounts
 from app.accounts.user import DELETED, Role, User
 from app.commentables import commentables
-from app.comments import mentions, posting
+from app.comments import posting
 from app.comments.comments import Comment
 from app.comments.mentions import MAX_MENTIONS
 from app.errors import SignInFirst
@@ -231,10 +231,9 @@ async def test_an_account_that_is_deleted_before_the_lock_is_not_notified(
 
 
 async def test_texts_whose_names_are_looked_up_together_mention_their_own_people_only(
-    parley: Parley, alice: Viewer, bob: Viewer, monkeypatch: pytest.MonkeyPatch
+    parley: Parley, alice: Viewer, bob: Viewer
 ) -> None:
     carol = await create_viewer(parley, "carol")
-    monkeypatch.setattr(mentions, "MAX_KEYS", 2)  # several queries
     said = await asyncio.gather(
         *(
             post_comment(parley, alice, text)

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Connection, String, bindparam, select, text, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.among import among
 from app.database import Base, Reading, Writing
 from app.live.model import MAX_TOPIC_LENGTH
 from app.live.topics import Topic
@@ -32,9 +33,7 @@ class Epoch(Base):
 
 # Built once, because it is the most frequent statement.
 _HEADS = (
-    select(Epoch.value, Counter.name, Counter.seq)
-    .select_from(Epoch)
-    .outerjoin(Counter, Counter.name.in_(bindparam("names", expanding=True)))
+    select(Epoch.value, Counter.name, Counter.seq).select_from(Epoch).outerjoin(Counter, among(Counter.name, "names"))
 )
 
 
