@@ -237,10 +237,11 @@ def _dispatch(channel: Channel, message: dict[str, Any]) -> None:
 
 
 async def _publish(redis: Client, batches: list[tuple[Channel, list[str]]]) -> None:
-    async with redis.pipeline(transaction=False) as pipeline:
-        for channel, texts in batches:
-            for text in texts:
-                pipeline.publish(channel.name, text)
-        await pipeline.execute()
     for channel, texts in batches:
-        channel.published += len(texts)
+        if texts:
+            await redis.eval(_PUBLISH, 0, channel.name, *texts)
+            channel.published += len(texts)
+
+
+# A pipeline would pack and parse each message as a command of its own, which takes most of the time of publishing.
+_PUBLISH = "for at = 2, #ARGV do redis.call('PUBLISH', ARGV[1], ARGV[at]) end"
