@@ -195,6 +195,7 @@ async def _thread_context(
         "is_indexed": bool(article or first.commentable.title or first.commentable.comments_count),
         "host_url": url if url and host_pages.is_listed(parley_of(request).settings, url) else None,
         "path": f"{under}/{quote(str(topic))}",
+        "feed": f"/feeds/{quote(str(topic))}",
         "composer": form.fields(unsent),
         "bootstrap": bootstrap,
         **more,

@@ -389,10 +389,11 @@ async def test_pages_name_their_feeds(alice: httpx.AsyncClient, guest: httpx.Asy
             "/": ALL,
             "/Article/1": ARTICLE,
             "/Article/caf%C3%A9/x?after=0": "/feeds/Article/caf%C3%A9/x",
+            "/embed/Article/caf%C3%A9/x": "/feeds/Article/caf%C3%A9/x",
         }.items():
+            html = (await reader.get(path)).text
             found = re.findall(
-                r'<link rel="alternate" type="application/atom\+xml" title="[^"]+" href="([^"]+)">',
-                (await reader.get(path)).text,
+                r'<link rel="alternate" type="application/atom\+xml" title="[^"]+" href="([^"]+)">', html
             )
             assert found == [feed]
 
