@@ -29,10 +29,10 @@ LAYERS = (
     ),
     ("app.models", "app.maintenance", "app.errors", "app.mail", "app.webhooks", *FEATURES),
     ("app.live",),
-    ("app.text", "app.embedded_ipv4"),
+    ("app.text", "app.embedded_ipv4", "app.backoff"),
     (
-        "app.among", "app.database", "app.sqlite", "app.bounded_http", "app.worker_metrics", "app.redis.client",
-        "app.redis.embedded",
+        "app.among", "app.database", "app.polling", "app.sqlite", "app.bounded_http", "app.worker_metrics",
+        "app.redis.client", "app.redis.embedded",
     ),
     ("app.logs",),
     ("app.settings",),

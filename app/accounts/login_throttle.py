@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import String, bindparam, delete, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.backoff import backoff
 from app.database import Base, Instant, Reading, Writing
 from app.errors import TooMany
 from app.live.signing import fingerprint
@@ -60,7 +61,7 @@ async def count_failure(writing: Writing, key: str) -> bool:
     count: int = (await writing.execute(_COUNT, values)).scalar_one()
     await refuse_locked(writing, key)
     if count >= MAX_FAILURES:
-        lock = min(FIRST_LOCK * 2 ** min(count - MAX_FAILURES, 10), LONGEST_LOCK)
+        lock = backoff(count - MAX_FAILURES + 1, FIRST_LOCK, LONGEST_LOCK)
         await writing.execute(update(Failures).where(Failures.key == key).values(locked_until=now + lock))
     return count == MAX_FAILURES
 

@@ -22,6 +22,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Index, Select, SmallInteger, String, Text, delete, func, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.backoff import backoff
 from app.database import Base, Instant, Reading, Writing
 
 RETRY_PERIOD = timedelta(days=2)  # of retries; after that a mail becomes a dead letter
@@ -150,9 +151,8 @@ async def retry_later(writing: Writing, mail: Mail, reason: str) -> bool:
     if datetime.now(UTC) - mail.created_at > RETRY_PERIOD:
         await make_dead_letter(writing, mail, reason)
         return False
-    first, last = RETRY_WAITS
-    wait = min(first * 2 ** min(mail.attempts - 1, 20), last)
-    await writing.execute(update(Mail).where(Mail.id == mail.id).values(due_at=datetime.now(UTC) + wait))
+    due = datetime.now(UTC) + backoff(mail.attempts, *RETRY_WAITS)
+    await writing.execute(update(Mail).where(Mail.id == mail.id).values(due_at=due))
     return True
 
 

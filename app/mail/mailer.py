@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Collection
 from contextlib import suppress
 from email import message_from_string
@@ -36,8 +35,9 @@ from app.live.tasks import Tasks
 from app.mail import mail_queue
 from app.mail.emails import Email, write_email
 from app.mail.mail_queue import Mail, Priority
+from app.polling import poll_for_work
 
-POLL_SECONDS = 1.0  # seconds between two polls of an empty queue, with a jitter of 20%
+POLL_SECONDS = 1.0  # seconds between two polls of an empty queue
 SMTP_TIMEOUT_SECONDS = 30.0  # seconds for a mail server's reply to one command
 CHECK_TIMEOUT_SECONDS = 10.0  # seconds for the connection check, because a person waits for it
 DELIVERIES = 4  # mails that one process sends at the same time
@@ -69,13 +69,7 @@ async def send_due_mail(parley: Parley) -> None:
         return
     deliveries = Deliveries(parley)
     async with deliveries.tasks:
-        while True:
-            try:
-                if await deliveries.start_next():
-                    continue
-            except Exception as error:
-                log_error(log, error, "mail")
-            await deliveries.pause(POLL_SECONDS * random.uniform(0.8, 1.2))
+        await poll_for_work(deliveries.start_next, log, "mail", POLL_SECONDS, deliveries.pause)
 
 
 class Deliveries:

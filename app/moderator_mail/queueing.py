@@ -13,21 +13,21 @@ schedule is that of mail about replies (`app.reply_mail.schedule`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import delete, exists, func, select, update
 
 from app.accounts.user import HAS_ROLE, MailChoice, User
-from app.database import Reading, log_error
+from app.database import Reading
 from app.live.service import Parley
 from app.mail import mail_queue
 from app.mail.mail_queue import Kind, Mail, Priority
 from app.moderator_mail.choices import DIGEST, choice_of, daily_kinds
 from app.moderator_mail.news import About, News
+from app.polling import poll_for_work
 from app.reply_mail import last_mails
 from app.reply_mail.queueing import POLL_SECONDS
 from app.reply_mail.schedule import LONGEST_WAIT, next_digest_at, next_mail_at
@@ -39,14 +39,13 @@ log = logging.getLogger(__name__)
 
 async def keep_queueing(parley: Parley) -> None:
     """Queue mails that are due. This never returns, unless no mail can be sent."""
-    while parley.settings.sends_mail:
-        try:
-            await learn_kinds(parley)
-            if await queue_next(parley):
-                continue
-        except Exception as error:
-            log_error(log, error, "mail to moderators")
-        await asyncio.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))
+    if parley.settings.sends_mail:
+        await poll_for_work(partial(_learn_and_queue, parley), log, "mail to moderators", POLL_SECONDS)
+
+
+async def _learn_and_queue(parley: Parley) -> bool:
+    await learn_kinds(parley)
+    return await queue_next(parley)
 
 
 async def learn_kinds(parley: Parley) -> None:

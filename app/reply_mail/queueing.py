@@ -16,23 +16,23 @@ if the account wants a daily digest. Follows of these conversations that wait fo
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import random
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
 from app.accounts.user import MailChoice, User
-from app.database import Writing, log_error
+from app.database import Writing
 from app.live.service import Parley
 from app.live.write.sequences import Counter
 from app.mail import mail_queue
 from app.mail.mail_queue import Kind, Priority
 from app.notifications.mutes import Mute
 from app.notifications.notifications import Notification
+from app.polling import poll_for_work
 from app.reply_mail import followers, following, last_mails, muted_conversations
 from app.reply_mail.choices import CHOICES, FOLLOWED, choice_of
 from app.reply_mail.follows import Follow
@@ -40,7 +40,7 @@ from app.reply_mail.last_mails import ALL_PLACES, LastMail
 from app.reply_mail.muted_conversations import MutedConversation
 from app.reply_mail.schedule import LONGEST_WAIT, next_digest_at, next_mail_at
 
-POLL_SECONDS = 5.0  # seconds between two polls if nothing is due, with a jitter of 20%
+POLL_SECONDS = 5.0  # seconds between two polls if nothing is due
 MAX_IN_MAIL = 200  # notifications in one mail; the others wait for the next one
 KEPT = timedelta(days=2)  # how long the time of a mail is stored; longer than it delays another mail
 
@@ -49,13 +49,8 @@ log = logging.getLogger(__name__)
 
 async def keep_queueing(parley: Parley) -> None:
     """Queue mails that are due. This never returns, unless no mail can be sent."""
-    while parley.settings.sends_mail:
-        try:
-            if await queue_next(parley):
-                continue
-        except Exception as error:
-            log_error(log, error, "mail about replies")
-        await asyncio.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))
+    if parley.settings.sends_mail:
+        await poll_for_work(partial(queue_next, parley), log, "mail about replies", POLL_SECONDS)
 
 
 async def queue_next(parley: Parley) -> bool:

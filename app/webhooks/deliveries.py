@@ -21,6 +21,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, ColumnElement, Index, String, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from app.backoff import backoff
 from app.database import Base, Instant, Reading, Writing
 from app.live.model import MAX_TOPIC_LENGTH, Live
 from app.live.write.recording import Recording
@@ -107,8 +108,7 @@ async def retry_later(writing: Writing, delivery: Delivery, error: str) -> bool:
         dead = {"due_at": None, "failed_at": now, "error": error[:100]}
         await writing.execute(update(Delivery).where(Delivery.id == delivery.id).values(dead))
         return False
-    first, last = RETRY_WAITS
-    due = now + min(first * 4 ** min(delivery.attempts - 1, 10), last)
+    due = now + backoff(delivery.attempts, *RETRY_WAITS, factor=4)
     later = (Delivery.url == delivery.url, Delivery.topic == delivery.topic, Delivery.seq > delivery.seq)
     await writing.execute(update(Delivery).where(*later, Delivery.due_at < due).values(due_at=due))
     failed = {"due_at": due, "error": error[:100]}

@@ -12,26 +12,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from datetime import UTC, datetime
+from functools import partial
 
 import httpcore
 from pydantic_core import to_json
 
-from app.database import DATABASE_ERRORS, log_error
+from app.database import DATABASE_ERRORS
 from app.live.gids import Gid
 from app.live.model import Live, LiveModel
 from app.live.service import Parley
 from app.live.tasks import Tasks
 from app.live.topics import QUEUE, Topic
 from app.live.viewers import Kind
+from app.polling import poll_for_work
 from app.webhooks import deliveries
 from app.webhooks.deliveries import Delivery
 from app.webhooks.network import PublicNetwork, Refused
 from app.webhooks.signature import signature
 
 SENDERS = 4  # requests to one URL at the same time, each of another topic
-POLL_SECONDS = 2.0  # seconds between two polls of one sender with nothing to do, with a jitter of 20%
+POLL_SECONDS = 2.0  # seconds between two polls of one sender with nothing to do
 TIMEOUT_SECONDS = 20.0  # for one request; shorter than `deliveries.CLAIM_PERIOD`
 
 log = logging.getLogger(__name__)
@@ -42,22 +43,17 @@ async def send_webhooks(parley: Parley) -> None:
     backend = None if parley.settings.webhook_allow_private else PublicNetwork()
     async with httpcore.AsyncConnectionPool(network_backend=backend) as pool, Tasks() as tasks:
         senders = [
-            tasks.start(_send_forever(parley, pool, url))
+            tasks.start(poll_for_work(partial(_send_next, parley, pool, url), log, "webhooks", POLL_SECONDS))
             for url in parley.settings.webhook_urls
             for _ in range(SENDERS)
         ]
         await asyncio.gather(*senders)
 
 
-async def _send_forever(parley: Parley, pool: httpcore.AsyncConnectionPool, url: str) -> None:
-    while True:
-        try:
-            if delivery := await _claim_next(parley, url):
-                await deliver(parley, pool, delivery)
-                continue
-        except Exception as error:
-            log_error(log, error, "webhooks")
-        await asyncio.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))
+async def _send_next(parley: Parley, pool: httpcore.AsyncConnectionPool, url: str) -> bool:
+    if delivery := await _claim_next(parley, url):
+        await deliver(parley, pool, delivery)
+    return delivery is not None
 
 
 async def _claim_next(parley: Parley, url: str) -> Delivery | None:
