@@ -175,6 +175,7 @@ async def test_a_row_of_a_group_equals_one_that_was_stored_alone(parley: Parley,
         rows = [await reading.get(Comment, comment.id) for comment in (grouped, alone)]
     first, second = ({name: getattr(row, name) for name in COLUMNS if name not in own} for row in rows)
     assert first == second
+    assert all(row.created_seq == row.content_seq == row.seq for row in rows)
     assert comments.render(grouped) == comments.render(rows[0])
 
 
