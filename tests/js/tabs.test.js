@@ -133,6 +133,15 @@ test("a leader that hangs is replaced, and does not lead when it runs again", as
   assert.equal(browser.openStreams().length, 1);
 });
 
+test("a leader that answers goes on leading when another tab gets the focus", async () => {
+  const [one, two] = await openTwo();
+  const { stream } = browser;
+  await two.focus();
+  await browser.wait(LEADER_REPLACED_MS);
+  assert.deepEqual([one.leads, two.leads], [true, false]);
+  assert.deepEqual(browser.openStreams(), [stream]);
+});
+
 test("if the next leader hangs when a leader is suspended, a visible tab replaces it", async () => {
   const [one, two] = await openTwo();
   const three = await browser.open("Article/3", "c3");
