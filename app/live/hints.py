@@ -8,7 +8,6 @@ Inside a process a hint is a value. Redis carries it as text, a Global ID with t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote_plus
 
 from app.live.gids import BadGid, Gid
 from app.live.topics import BadTopic, Topic
@@ -36,4 +35,4 @@ class Hint:
             raise BadHint(f"not a hint: {text[:200]!r}") from None
 
     def __str__(self) -> str:
-        return f"{self.gid}?topic={quote_plus(str(self.topic))}&seq={self.seq}"
+        return str(Gid(self.gid.model, self.gid.id, {"topic": str(self.topic), "seq": str(self.seq)}))
