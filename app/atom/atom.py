@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid5
 
 from sqlalchemy import ColumnElement, Index, Select, false, func, literal, or_, select
@@ -60,6 +61,11 @@ class Entry:
     html: str
     title: str  # of the conversation, or ""
     url: str  # of the host's page with the conversation, or ""
+
+
+def path_of(topic: Topic) -> str:
+    """The path of a conversation's feed."""
+    return f"/feeds/{quote(str(topic))}"
 
 
 def in_conversation(topic: Topic) -> Select[Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -70,7 +70,7 @@ async def conversation(request: Request) -> Response:
     parley = parley_of(request)
     title, url = await parley.database.read(partial(atom.read_place, topic=topic))
     title = isolated(_title_of(request, topic, title) or UNTITLED)
-    page, path = host_pages.public_page(parley.settings, str(topic), url), f"/feeds/{quote(str(topic))}"
+    page, path = host_pages.public_page(parley.settings, str(topic), url), atom.path_of(topic)
     return await _show(request, AtomFeed(str(topic), title, page, path, atom.in_conversation(topic)))
 
 

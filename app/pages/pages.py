@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.accounts.identity import current_viewer, parley_of
 from app.accounts.user import find_user, render
+from app.atom import atom
 from app.commentables import commentables, commentables_api, host_pages
 from app.comments import form, threads
 from app.comments.comments_api import guest_cache_of, snapshot, window_from
@@ -195,7 +196,7 @@ async def _thread_context(
         "is_indexed": bool(article or first.commentable.title or first.commentable.comments_count),
         "host_url": url if url and host_pages.is_listed(parley_of(request).settings, url) else None,
         "path": f"{under}/{quote(str(topic))}",
-        "feed": f"/feeds/{quote(str(topic))}",
+        "feed": atom.path_of(topic),
         "composer": form.fields(unsent),
         "bootstrap": bootstrap,
         **more,
