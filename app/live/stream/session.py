@@ -39,7 +39,7 @@ from app.live.pacing import Pacing
 from app.live.presence.service import Presence
 from app.live.read.changes import Change
 from app.live.read.feeds import Feed, Feeds
-from app.live.read.runs import Run
+from app.live.read.runs import Chunk, Run
 from app.live.stats import StreamStats
 from app.live.stream.batch import BATCH_BYTES, FIRST_BATCH_BYTES, TopicCursor, encode_batch
 from app.live.stream.resume import Reason, common_epoch, find_resume_point
@@ -333,13 +333,18 @@ class Session:
 
     async def _fetch(self, cursor: TopicCursor) -> bytes:
         """The next changes of a topic from the database, because its backlog does not reach back to the cursor."""
-        feed, head = cursor.feed, cursor.feed.head or 0
-        chunk = await feed.chunk(cursor.seq, self.network)
-        cursor.served_at = feed.reads  # see (1) of `app.live.stream.batch`
-        await self._pacing.wait_turn(self.network)
-        self._stats.conflations += 1
-        if feed.backlog.floor > head or self._account_moved():
-            return b""  # the backlog has dropped newer changes meanwhile, or the login may have ended
+        feed = cursor.feed
+        async with self._pacing.using_chunk(self.network):
+            chunk = await feed.chunk(cursor.seq, self.network)
+            cursor.served_at = feed.reads  # see (1) of `app.live.stream.batch`
+            await self._pacing.wait_turn(self.network)
+            self._stats.conflations += 1
+            if feed.backlog.floor > chunk.head or self._account_moved():
+                return b""  # the backlog has dropped newer changes meanwhile, or the login may have ended
+            return self._send_from_chunk(cursor, chunk)
+
+    def _send_from_chunk(self, cursor: TopicCursor, chunk: Chunk) -> bytes:
+        feed = cursor.feed
         is_newest = chunk.head == feed.head
         if cursor.gets_runs and is_newest:
             return self._send_run(cursor, chunk.run(cursor.seq, self.viewer, cursor.caught_up_at))

@@ -10,6 +10,7 @@ from sqlalchemy import event, text
 
 from app.live.gids import Gid
 from app.live.hints import Hint
+from app.live.read.feeds import Feed
 from app.live.read.runs import Chunk
 from app.live.service import Parley
 from app.live.topics import Topic
@@ -255,6 +256,33 @@ async def test_all_chunks_of_a_process_are_bounded_in_bytes(
     async with open_session(parley.feeds, *topics, cursors=[beginning]) as late:
         assert {(await late.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
         assert len(parley.feeds._chunks) == 1, "each read drops the chunks before it"
+
+
+async def test_few_sessions_use_a_chunk_at_once(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.live.pacing.MAX_CHUNK_USERS", 2)
+    topics = [Topic("Article", str(number)) for number in range(6)]
+    async with open_session(parley.feeds, *topics) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    for topic in topics:
+        await post_comment(parley, alice, topic.id, topic)
+    get, counts, users = Feed.chunk, list[int](), 0
+
+    async def counted(*args: Any) -> Chunk:
+        nonlocal users
+        users += 1
+        counts.append(users)
+        await asyncio.sleep(0.01)
+        try:
+            return await get(*args)
+        finally:
+            users -= 1
+
+    monkeypatch.setattr(Feed, "chunk", counted)
+    async with AsyncExitStack() as stack:
+        late = [await stack.enter_async_context(open_session(parley.feeds, one, cursors=[beginning])) for one in topics]
+        found = await asyncio.gather(*(reader.until("create.success") for reader in late))
+    assert [block.model["body"] for block in found] == [topic.id for topic in topics]
+    assert max(counts) == 2
 
 
 async def test_a_sweep_drops_the_oldest_chunks_when_runs_have_made_them_too_large(
