@@ -11,10 +11,10 @@ the stream itself.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from app.live.topics import Topic
 
@@ -26,6 +26,13 @@ RETRY_TROUBLE_MS = (3_000, 8_000)  # if the server could not serve the stream
 def data_line(value: Any) -> bytes:
     """The last line of a block. JSON contains no raw line break, so one line is enough."""
     return b"data: %s\n\n" % to_json(value)
+
+
+def with_members(line: bytes, members: Mapping[str, Any]) -> bytes:
+    """The data line of a change with other values of these members of its model."""
+    value = from_json(line.removeprefix(b"data: "))
+    value["payload"]["model"] |= members
+    return data_line(value)
 
 
 def change(id: bytes, event_line: bytes, data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
 from app.live.viewers import AUTHOR, KINDS, Kind
-from app.live.wire import data_line
+from app.live.wire import data_line, with_members
 from app.live.write.sequences import Counter, Epoch, read_heads
 
 
@@ -37,7 +37,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An object's latest state, or its tombstone, at `seq`. The frames are None if the model is not rendered."""
+    """An object's latest state, or its tombstone, at `seq`. The frames are None if the model is not rendered.
+
+    `frames` does not have the members that only the author gets: see `frame`.
+    """
 
     live: LiveModel
     id: UUID
@@ -48,12 +51,19 @@ class Change:
     full_seq: int = 0
     partial: Frame | None = None  # only the members that changed since `full_seq`; None if all of them may have
 
+    def frame(self, kind: Kind) -> Frame | None:
+        """The frame with all members. The author's is not stored, because it would double the memory for one viewer."""
+        frame = self.frames[kind]
+        if kind is AUTHOR and frame and frame.shows and self.live.for_author:
+            return Frame(True, with_members(frame.data, self.live.for_author))
+        return frame
+
     def frame_for(self, kind: Kind, complete: int) -> Frame | None:
         """The frame for a client that has each object as it was at the seq `complete` or later."""
         frame = self.frames[kind]
         if self.partial and frame and frame.shows and complete >= self.full_seq:
             return self.partial
-        return frame
+        return self.frame(kind)
 
     def event_line(self, frame: Frame, caught_up_at: int) -> bytes:
         """The `event:` line for a client that had every object at the seq `caught_up_at`."""
@@ -82,7 +92,7 @@ def encode(live: LiveModel, row: Live) -> Change:
 
 
 def _frames(live: LiveModel, row: Live) -> Mapping[Kind, Frame | None]:
-    """The frame for each kind of viewer. Those that see the same share one."""
+    """`Change.frames` for each kind of viewer. Those that see the same share one."""
     if live.render is None:
         return dict.fromkeys(KINDS)
     may_see = [kind for kind in KINDS if live.visible(row, kind)] if row.deleted_at is None else []
@@ -90,10 +100,7 @@ def _frames(live: LiveModel, row: Live) -> Mapping[Kind, Frame | None]:
     if len(may_see) < len(KINDS):
         frames = dict.fromkeys(KINDS, _frame(False, row.tombstone()))
     if may_see:
-        model = live.render(row)
-        frames |= dict.fromkeys(may_see, _frame(True, model))
-        if live.for_author and AUTHOR in may_see:
-            frames[AUTHOR] = _frame(True, {**model, **live.for_author})
+        frames |= dict.fromkeys(may_see, _frame(True, live.render(row)))
     return frames
 
 

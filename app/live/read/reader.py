@@ -106,5 +106,5 @@ class Reader:
             return await renew_epoch(writing, old, secrets.token_urlsafe(6))
 
     def _counted(self, changes: Sequence[Change]) -> Sequence[Change]:
-        self.stats.frames += sum(frame is not None for change in changes for frame in change.frames.values())
+        self.stats.frames += sum(len(set(change.frames.values()) - {None}) for change in changes)
         return changes

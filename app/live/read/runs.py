@@ -79,7 +79,7 @@ def encode_run(changes: Sequence[Change], reached: int, viewer: Viewer, caught_u
         if size > RUN_BYTES:
             break
         seq, count = change.seq, count + 1
-        if frame := change.frames[viewer.kind(change.author_id)]:
+        if frame := change.frame(viewer.kind(change.author_id)):
             blocks.append(change.event_line(frame, caught_up_at) + frame.data)
             size += len(blocks[-1])
     else:

@@ -70,7 +70,7 @@ async def follow(parley: Parley, topic: Topic, viewer: Viewer, name: str, states
             partial(read_changes, models=LIVE_MODELS, topic=topic, after=after, upto=head, limit=CHUNK_CHANGES)
         )
         for change in changes:
-            frame = change.frames[viewer.kind(change.author_id)]
+            frame = change.frame(viewer.kind(change.author_id))
             if change.live.name != name:
                 continue
             assert frame

@@ -139,9 +139,9 @@ async def test_only_moderators_get_frames_of_the_queue(parley: Parley) -> None:
     async with parley.reading() as look:
         report, decision = [(await read_page(look, model, QUEUE)).rows[0] for model in (Report, Decision)]
     for live, row in ((REPORT, report), (DECISION, decision)):
-        frames = encode(live, row).frames
+        change = encode(live, row)
         for kind in Kind:
-            frame = frames[kind]
+            frame = change.frame(kind)
             assert frame
             assert frame.shows == (kind is Kind.MODERATOR)
             assert (b"almonds" in frame.data) == frame.shows
@@ -170,4 +170,4 @@ async def test_a_moderators_stream_is_reset_when_they_lose_the_role(parley: Parl
 
 
 def _frame(comment: Comment, kind: Kind) -> Any:
-    return encode(comments.COMMENT, comment).frames[kind]
+    return encode(comments.COMMENT, comment).frame(kind)

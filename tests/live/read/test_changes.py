@@ -47,9 +47,21 @@ async def test_twenty_edits_of_a_comment_are_one_change(parley: Parley) -> None:
     changes, reached = await read_all(parley, ARTICLE, 23)
     assert [(change.id, change.seq) for change in changes] == [(first.id, 22), (second.id, 23)]
     assert reached == 23
-    frames = changes[0].frames
-    assert frames[Kind.MODERATOR] is frames[Kind.PUBLIC], "equal frames of two kinds of viewers are stored twice"
-    assert frames[Kind.AUTHOR] != frames[Kind.PUBLIC]
+
+
+async def test_all_kinds_of_viewer_share_one_frame_in_memory(parley: Parley) -> None:
+    alice = await create_viewer(parley, "alice")
+    await post_comment(parley, alice, "hello")
+    (change,), _ = await read_all(parley, ARTICLE, 1)
+    public, author = change.frame(Kind.PUBLIC), change.frame(Kind.AUTHOR)
+    assert public
+    assert author
+    assert change.frame(Kind.MODERATOR) is public
+    assert change.size == len(public.data)
+    for_others, for_alice = (json.loads(frame.data.removeprefix(b"data: ")) for frame in (public, author))
+    assert not for_others["payload"]["model"]["current_user_can_edit"]
+    for_others["payload"]["model"]["current_user_can_edit"] = True
+    assert for_alice == for_others
 
 
 async def test_a_tombstone_has_only_its_place_and_its_seqs(parley: Parley) -> None:
