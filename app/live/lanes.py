@@ -30,7 +30,7 @@ Outcome = TypeVar("Outcome")
 class _Waiting(Generic[Item, Outcome]):
     item: Item
     outcome: asyncio.Future[Outcome]
-    limit: asyncio.TimerHandle
+    until: float  # in the event loop's clock
 
 
 class Lane(Generic[Item, Outcome]):
@@ -40,13 +40,16 @@ class Lane(Generic[Item, Outcome]):
         self._tasks = tasks
         self._work = work
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
+        self._timer: asyncio.TimerHandle | None = None  # one for all items
         self._runs = False
 
     async def add(self, item: Item) -> Outcome:
         """The outcome of this item. A batch that has begun continues if the caller is cancelled."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Outcome] = loop.create_future()
-        self._waiting.append(_Waiting(item, outcome, loop.call_later(MAX_WAIT_SECONDS, _refuse, outcome)))
+        self._waiting.append(_Waiting(item, outcome, loop.time() + MAX_WAIT_SECONDS))
+        if self._timer is None:
+            self._refuse_overdue(loop)
         if not self._runs:
             self._runs = True
             Context().run(self._tasks.start, self._run())  # it works for many requests, so it belongs to none of them
@@ -66,9 +69,15 @@ class Lane(Generic[Item, Outcome]):
 
     def _next_batch(self) -> list[_Waiting[Item, Outcome]]:
         batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-        for each in batch:
-            each.limit.cancel()
         return [each for each in batch if not each.outcome.done()]
+
+    def _refuse_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse the items that have waited too long (3), and look again when the next one will have."""
+        while self._waiting and self._waiting[0].until <= loop.time():
+            outcome = self._waiting.popleft().outcome
+            if not outcome.done():
+                outcome.set_exception(TimeoutError("too many requests are waiting for the database"))
+        self._timer = loop.call_at(self._waiting[0].until, self._refuse_overdue, loop) if self._waiting else None
 
     async def _work_on(self, batch: list[_Waiting[Item, Outcome]]) -> None:
         try:
@@ -96,11 +105,6 @@ class Lanes:
         if function not in self._lanes:
             self._lanes[function] = Lane(self._tasks, partial(self._work, function))
         return await self._lanes[function].add(item)
-
-
-def _refuse(outcome: asyncio.Future[Any]) -> None:
-    if not outcome.done():
-        outcome.set_exception(TimeoutError("too many requests are waiting for the database"))
 
 
 def _copy_of(error: Exception) -> Exception:

@@ -43,6 +43,16 @@ _MARKERS = re.compile(r"[`*_~\[\]<>@＠﹫:\\\n-]")
 # A text that is only emphasis around nothing.
 _HOLLOW = re.compile(r"\s*(?:\*\*|\*{4}|__|_{4}|~~~~|``|````)\s*")
 
+# Built once, because building it takes longer than cleaning a comment.
+_CLEANER = nh3.Cleaner(
+    tags=TAGS,
+    attributes=ATTRIBUTES,
+    allowed_classes={"span": {"mention"}},
+    tag_attribute_values={tag: {"dir": {"auto"}} for tag in DIRECTED},
+    url_schemes={"http", "https", "mailto"},
+    link_rel=REL,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
@@ -102,7 +112,7 @@ def _render(text: str, names: tuple[str, ...]) -> Rendering:
     made = blocks(_normal(text), findings)
     words = "".join(findings.words)
     return Rendering(
-        _clean(made) if findings.is_marked else None,
+        _CLEANER.clean(made) if findings.is_marked else None,
         tuple(findings.mentioned),
         shows_something(words) and not _HOLLOW.fullmatch(text),
     )
@@ -110,15 +120,3 @@ def _render(text: str, names: tuple[str, ...]) -> Rendering:
 
 def _normal(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-
-
-def _clean(made: str) -> str:
-    return nh3.clean(
-        made,
-        tags=TAGS,
-        attributes=ATTRIBUTES,
-        allowed_classes={"span": {"mention"}},
-        tag_attribute_values={tag: {"dir": {"auto"}} for tag in DIRECTED},
-        url_schemes={"http", "https", "mailto"},
-        link_rel=REL,
-    )
