@@ -38,7 +38,7 @@ from bench.machine import describe
 RESULTS = Path(__file__).parent / "results"
 SCENARIOS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, dict[str, Any]]]] = {
     "fan-out": lambda given: fanout.run(given.rounds, given.sessions or fanout.SIZES, given.before),
-    "storm": lambda given: storm.run(given.sessions or storm.SIZES),
+    "storm": lambda given: storm.run(given.sessions or storm.SIZES, given.before),
     "openings": lambda given: openings.run(),
     "slow-texts": lambda given: slow_texts.run(),
     "writes": lambda given: writes.run(given.rounds, given.before),
@@ -58,7 +58,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the result is their median")
     parser.add_argument("--sessions", type=int, nargs="*", help="the numbers of sessions, for edge, fan-out and storm")
     parser.add_argument(
-        "--before", type=Path, help="an older checkout to compare with this one, for fan-out, page, sign-out and writes"
+        "--before",
+        type=Path,
+        help="an older checkout to compare with this one, for fan-out, storm, page, sign-out and writes",
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="the directory for the results")
     given = parser.parse_args()

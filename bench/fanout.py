@@ -31,8 +31,8 @@ from bench.servers import Server
 SIZES = (100, 200, 1_000, 10_000)
 MAX_LITERAL_SESSIONS = 1_000  # beyond, its Redis alone takes seconds
 TOPICS = 1_000
-UNWATCHED = 1_000_000  # a topic without streams
-WRITES = 40  # to UNWATCHED, in each round
+UNWATCHED = 1_000_000  # the first of the topics without streams; as many as those with streams
+WRITES = 200  # to these, in each round
 DELIVERIES = 40_000  # in each round, within the limits of BROADCASTS
 BROADCASTS = (3, 40)  # at least and at most, in each round
 SLOW = {"literal": 20}  # a slow server has so many times fewer writes and deliveries
@@ -126,7 +126,7 @@ async def _open(entry: Entry, sessions: int, topics: int, place: int) -> int:
 
 def posts_in_a_round(sessions: int, topics: int, slow: int) -> int:
     broadcasts = min(max(DELIVERIES // slow // sessions, BROADCASTS[0]), BROADCASTS[1])
-    return broadcasts if topics == 1 else BROADCASTS[1]
+    return broadcasts if topics == 1 else WRITES // slow
 
 
 async def _round(entry: Entry, sessions: int, topics: int) -> dict[str, float]:
@@ -134,8 +134,10 @@ async def _round(entry: Entry, sessions: int, topics: int) -> dict[str, float]:
     posts, each = posts_in_a_round(sessions, topics, slow), sessions // topics
     pids = entry.server.pids()
     used = cpu(pids)
-    for _ in range(WRITES // slow):
-        await entry.server.publish(UNWATCHED)
+    for number in range(WRITES // slow):
+        await entry.crowd.watch(0)  # so that these writes have the same pauses as the others
+        await entry.server.publish(UNWATCHED + number % topics)
+        await entry.crowd.seen()
     write = (cpu(pids) - used) / (WRITES // slow)
     firsts, lasts, everyone, client, received = [], [], [], 0.0, 0
     began, used = time.monotonic(), cpu(pids)

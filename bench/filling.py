@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,9 +17,17 @@ from app.comments.comments import Comment
 from app.database import Database
 from app.live.topics import Topic
 from app.live.write.sequences import Counter
+from bench import servers
 from bench.servers import BODY
 
 ROWS_PER_TRANSACTION = 5_000
+FILL = """
+import asyncio, sys
+from app.live.topics import Topic
+from bench.filling import fill
+url, topics, comments = sys.argv[1:]
+asyncio.run(fill(url, [Topic("Article", str(number)) for number in range(int(topics))], int(comments)))
+"""
 
 
 async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUID:
@@ -37,6 +47,14 @@ async def fill(database_url: str, topics: Iterable[Topic], comments: int) -> UUI
     finally:
         await database.close()
     return author
+
+
+async def fill_with(checkout: Path, database_url: str, topics: int, comments: int) -> None:
+    """Run `fill` of a checkout, whose tables may differ from ours, for `Article/0`, `Article/1` …"""
+    process = await asyncio.create_subprocess_exec(
+        servers.python_of(checkout), "-c", FILL, database_url, str(topics), str(comments), cwd=checkout
+    )
+    assert await process.wait() == 0, f"{checkout} could not fill {database_url}"
 
 
 async def store(database: Database, model: Any, rows: list[dict[str, Any]]) -> None:

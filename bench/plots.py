@@ -88,7 +88,7 @@ def fan_out(found: Any, place: Path) -> None:
 def storm(found: Any, place: Path) -> None:
     figure, axes = _figure(["reads of the database in the storm", "p99 of a live delivery elsewhere, ms"])
     for number, (kind, name) in enumerate(DATABASES.items()):
-        by = {of["sessions"]: of for of in found["sizes"] if of["database"] == kind}
+        by = {of["sessions"]: of for of in found["sizes"] if (of["database"], of["checkout"]) == (kind, "here")}
         _line(axes[0], {size: of["reads"] for size, of in by.items()}, f"read, {name}", SERIES[number])
         _line(axes[1], {size: of["calm"]["p99_ms"] for size, of in by.items()}, f"before, {name}", SERIES[number + 2])
         _line(

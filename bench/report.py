@@ -117,11 +117,12 @@ def targets(found: Results) -> str:
 
 
 def storm(found: Results) -> str:
-    head = ["database, sessions", "reads", "statements", "all caught up after s", "µs CPU a frame", "additional MiB",
-            "control before the storm: p50, p99 ms", "during: p50, p99 ms"]  # fmt: skip
+    head = ["database, sessions", "", "reads", "statements", "all caught up after s", "µs CPU a frame",
+            "additional MiB", "control before the storm: p50, p99 ms", "during: p50, p99 ms"]  # fmt: skip
     rows = [
         [
-            f"{DATABASES[of['database']]}, {of['sessions']:,}", f"{of['reads']:,}", f"{of['statements']:,}",
+            f"{DATABASES[of['database']]}, {of['sessions']:,}", of["checkout"],
+            f"{of['reads']:,}", f"{of['statements']:,}",
             number(of["level_s"]),
             number(of["cpu_us_a_frame"]), number(of["memory_kib"] * of["sessions"] / 1024),
             f"{number(of['calm']['p50_ms'])}, {number(of['calm']['p99_ms'])}",
@@ -131,7 +132,8 @@ def storm(found: Results) -> str:
     ]  # fmt: skip
     grown = []
     for kind, name in DATABASES.items():
-        reads = {of["sessions"]: of["reads"] for of in found["sizes"] if of["database"] == kind}
+        here = [of for of in found["sizes"] if (of["database"], of["checkout"]) == (kind, "here")]
+        reads = {of["sessions"]: of["reads"] for of in here}
         if len(reads) > 1:
             grown.append(f"{exponent(list(reads), list(reads.values())):.2f} ({name})")
     powers = " and ".join(grown)

@@ -2,7 +2,8 @@
 
 1. Reads grow with the topics, and not with the sessions. To show that, the same topics are followed by ten times and
    by a hundred times as many sessions.
-2. Another client, the control, follows another topic, to which a comment is written ten times a second. Its latency is
+2. With `--before`, an older checkout is measured in turn with this one, with a database of its own.
+3. Another client, the control, follows another topic, to which a comment is written ten times a second. Its latency is
    reported for the time before the storm and for the storm.
 """
 
@@ -12,6 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +25,7 @@ from app.live.topics import Topic
 from app.live.write.sequences import read_heads
 from bench import servers
 from bench.crowds import Crowd, crowd
-from bench.filling import fill
+from bench.filling import fill_with
 from bench.measure import cpu, memory, percentile
 from bench.servers import Server
 from tests.support.waiting import cancel_tasks
@@ -38,20 +40,27 @@ HANDSHAKES = 2_000
 STORM_TIMEOUT_SECONDS = 400.0
 
 
-async def run(sizes: Sequence[int] = SIZES, log: Any = print, topics: int = TOPICS) -> dict[str, Any]:
+async def run(
+    sizes: Sequence[int] = SIZES, before: Path | None = None, log: Any = print, topics: int = TOPICS
+) -> dict[str, Any]:
     found = []
     for kind in servers.DATABASES:
-        async with servers.data(kind) as url:
-            await fill(url, [Topic("Article", str(number)) for number in range(topics)], BEHIND)
+        async with AsyncExitStack() as stack:
+            urls = {}
+            for name, place in servers.checkouts(before).items():
+                urls[name] = await stack.enter_async_context(servers.data(kind, place))
+                await fill_with(place, urls[name], topics, BEHIND)
             for sessions in sizes:
-                found.append({"database": kind, **await storm(url, sessions, topics)})
-                log(f"storm: {found[-1]}")
+                for name, place in servers.checkouts(before).items():
+                    measured = await storm(urls[name], sessions, topics, place)
+                    found.append({"database": kind, "checkout": name, **measured})
+                    log(f"storm: {found[-1]}")
     return {"topics": topics, "behind": BEHIND, "rows_a_chunk": CHUNK_ROWS, "sizes": found}
 
 
-async def storm(url: str, sessions: int, topics: int) -> dict[str, Any]:
+async def storm(url: str, sessions: int, topics: int, checkout: Path) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(servers.parley(url, app="bench.counted:app"))
+        server = await stack.enter_async_context(servers.parley(url, app="bench.counted:app", checkout=checkout))
         many = await stack.enter_async_context(crowd())
         control = await stack.enter_async_context(controlled(server, await stack.enter_async_context(crowd())))
         await asyncio.sleep(CALM_SECONDS)

@@ -52,6 +52,7 @@ def test_the_report_replaces_only_the_tables_of_scenarios_with_results(tmp_path:
     size = {"p50_ms": 1.0, "p99_ms": 2.0}
     same = {
         "database": "postgresql",
+        "checkout": "here",
         "reads": 900,
         "statements": 9,
         "level_s": 1,
@@ -68,7 +69,7 @@ def test_the_report_replaces_only_the_tables_of_scenarios_with_results(tmp_path:
     report.write(tmp_path, page)
     text = page.read_text()
     assert text.startswith("before\n<!-- bench: storm -->\n| database, sessions |")
-    assert "| PostgreSQL, 1,000 | 900 |" in text
+    assert "| PostgreSQL, 1,000 | here | 900 |" in text
     assert "to the power of 0.00 (PostgreSQL)." in text
     assert "old" not in text
     assert text.endswith("<!-- end -->\nafter\n<!-- bench: writes -->\nkept\n<!-- end -->\n")
