@@ -125,6 +125,21 @@ for (const order of ORDERS) {
 }
 
 for (const order of ORDERS) {
+  test(`the number changes once for each of two quick clicks if the messages arrive in the order ${order.join(", ")}`, async () => {
+    const numbers = await numbersDuring(async () => {
+      likes.toggle(comment);
+      const first = await serve();
+      likes.toggle(comment);
+      await nextTask();
+      await deliver(first, order);
+      await deliver(await serve(), order);
+    });
+    assert.deepEqual(numbers, [0, 1, 0]);
+    assert.equal(likes.counts.size, 0, "the number includes what the server has");
+  });
+}
+
+for (const order of ORDERS) {
   test(`a like by somebody else before the response is counted, too: ${order.join(", ")}`, async () => {
     likes.toggle(comment);
     countLike(1); // by somebody else; no message about it has arrived

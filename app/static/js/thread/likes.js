@@ -118,8 +118,8 @@ export const Likes = /** @type {OwnWith<Fields>} */ (OwnCollection).extend({
 
   // Whether a request to like (true) or unlike (false) is on its way; null if there is none.
   requested(commentId) {
-    const record = this.recordOf(commentId);
-    return record && record.sent.length > 0 ? record.act === "create" : null;
+    const latest = this.recordOf(commentId)?.sent.at(-1); // the person may want the opposite by now
+    return latest ? "comment_id" in latest : null;
   },
 
   recordOf(commentId) {
