@@ -43,15 +43,15 @@ STORM_TIMEOUT_SECONDS = 400.0
 async def run(
     sizes: Sequence[int] = SIZES, before: Path | None = None, log: Any = print, topics: int = TOPICS
 ) -> dict[str, Any]:
-    found = []
+    found, checkouts = [], servers.checkouts(before)
     for kind in servers.DATABASES:
         async with AsyncExitStack() as stack:
             urls = {}
-            for name, place in servers.checkouts(before).items():
+            for name, place in checkouts.items():
                 urls[name] = await stack.enter_async_context(servers.data(kind, place))
                 await fill_with(place, urls[name], topics, BEHIND)
             for sessions in sizes:
-                for name, place in servers.checkouts(before).items():
+                for name, place in checkouts.items():
                     measured = await storm(urls[name], sessions, topics, place)
                     found.append({"database": kind, "checkout": name, **measured})
                     log(f"storm: {found[-1]}")

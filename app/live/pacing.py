@@ -25,7 +25,7 @@ from app.live.watchers import Watcher
 WORK_SECONDS = 0.003  # between two pauses
 PAUSE_SECONDS = 0.001  # the shortest time that a timer can wait
 WAKES_PER_BATCH = 200  # sessions in one group (3); about two milliseconds
-MAX_CHUNK_USERS = 64  # sessions (5); enough to keep the reader busy, and 60 MB if each uses another chunk
+MAX_CHUNK_USERS = 64  # sessions (5); enough to keep the reader busy
 MAX_WAITING = 100_000  # callers that wait for a turn; five times as many as a process has streams
 
 

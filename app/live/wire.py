@@ -28,11 +28,15 @@ def data_line(value: Any) -> bytes:
     return b"data: %s\n\n" % to_json(value)
 
 
+def model_line(model: Mapping[str, Any]) -> bytes:
+    """The data line of a change."""
+    return data_line({"payload": {"model": model}})
+
+
 def with_members(line: bytes, members: Mapping[str, Any]) -> bytes:
     """The data line of a change with other values of these members of its model."""
-    value = from_json(line.removeprefix(b"data: "))
-    value["payload"]["model"] |= members
-    return data_line(value)
+    model = from_json(line.removeprefix(b"data: "))["payload"]["model"]
+    return model_line({**model, **members})
 
 
 def change(id: bytes, event_line: bytes, data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.live.model import Live, LiveModel
 from app.live.topics import Topic
 from app.live.viewers import AUTHOR, KINDS, Kind
-from app.live.wire import data_line, with_members
+from app.live.wire import model_line, with_members
 from app.live.write.sequences import Counter, Epoch, read_heads
 
 
@@ -194,4 +194,4 @@ def _row(live: LiveModel, values: Iterable[Any]) -> Live:
 
 
 def _frame(shows: bool, model: Mapping[str, Any]) -> Frame:
-    return Frame(shows, data_line({"payload": {"model": model}}))
+    return Frame(shows, model_line(model))

@@ -244,15 +244,21 @@ async def test_a_chunk_that_no_session_used_since_the_last_sweep_is_forgotten(pa
         assert not chunks
 
 
+async def cursor_before_comments(parley: Parley, author: Viewer, topics: Sequence[Topic]) -> str:
+    """The cursor of these topics from before a comment was posted to each of them, in turn."""
+    async with open_session(parley.feeds, *topics) as reader:
+        beginning = (await reader.until("heartbeat")).id or ""
+    for topic in topics:
+        await post_comment(parley, author, topic.id, topic)
+    return beginning
+
+
 async def test_all_chunks_of_a_process_are_bounded_in_bytes(
     parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.live.read.chunks.MAX_CACHED_BYTES", 1)
     topics = [Topic("Article", str(number)) for number in range(4)]
-    async with open_session(parley.feeds, *topics) as reader:
-        beginning = (await reader.until("heartbeat")).id or ""
-    for topic in topics:
-        await post_comment(parley, alice, topic.id, topic)
+    beginning = await cursor_before_comments(parley, alice, topics)
     async with open_session(parley.feeds, *topics, cursors=[beginning]) as late:
         assert {(await late.until("create.success")).model["body"] for _ in topics} == {topic.id for topic in topics}
         assert len(parley.feeds._chunks) == 1, "each read drops the chunks before it"
@@ -261,10 +267,7 @@ async def test_all_chunks_of_a_process_are_bounded_in_bytes(
 async def test_few_sessions_use_a_chunk_at_once(parley: Parley, alice: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.live.pacing.MAX_CHUNK_USERS", 2)
     topics = [Topic("Article", str(number)) for number in range(6)]
-    async with open_session(parley.feeds, *topics) as reader:
-        beginning = (await reader.until("heartbeat")).id or ""
-    for topic in topics:
-        await post_comment(parley, alice, topic.id, topic)
+    beginning = await cursor_before_comments(parley, alice, topics)
     get, counts, users = Feed.chunk, list[int](), 0
 
     async def counted(*args: Any) -> Chunk:
@@ -290,10 +293,7 @@ async def test_a_sweep_drops_the_oldest_chunks_when_runs_have_made_them_too_larg
 ) -> None:
     monkeypatch.setattr("app.live.stream.session.FIRST_BATCH_BYTES", 0)  # runs begin after the first change
     topics = [Topic("Article", str(number)) for number in range(3)]
-    async with open_session(parley.feeds, *topics) as reader:
-        beginning = (await reader.until("heartbeat")).id or ""
-    for topic in topics * 2:
-        await post_comment(parley, alice, topic.id, topic)
+    beginning = await cursor_before_comments(parley, alice, topics * 2)
     async with open_session(parley.feeds, *topics, cursors=[beginning]) as late:
         for _ in topics * 2:
             await late.until("create.success")
